@@ -1,0 +1,44 @@
+"""Errors that a user can mend, as opposed to bugs in `zoo`.
+
+Commands catch `ZooError` (and the operating system's own errors), print its message
+without a traceback, and exit with status 2. A message says the argument, what was
+expected, what came, and what to do.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class ZooError(ValueError):
+    """Something that was asked for cannot be done as asked."""
+
+
+class MissingExtraError(ZooError, ImportError):
+    """An optional dependency is not installed."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ZooError:
+    """The error for `name` not being among `known`, with near names offered first.
+
+    >>> print(unknown_name("data set", "minst", ["mnist", "cifar10"]))
+    unknown data set 'minst': did you mean 'mnist'? Known: cifar10, mnist.
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    offer = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return ZooError(f"unknown {kind} {name!r}:{offer} Known: {', '.join(known) or 'none'}.")
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Imports `module`, or raises an error that names the extra of `zoo` it comes with."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtraError(
+            f"{module!r} is needed here and is not installed: run pip install 'zoo[{extra}]' "
+            f"(from a checkout: pip install -e '.[{extra}]')."
+        ) from error
