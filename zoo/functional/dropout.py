@@ -1,0 +1,33 @@
+"""Dropout."""
+
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import ZooError
+from zoo.functional._arrays import Array
+
+
+def dropout(key: Array, x: Array, rate: float) -> Array:
+    """Zeroes each value with probability `rate` and divides the others by `1 − rate`.
+
+    The expectation of every value is kept, so nothing needs scaling at prediction time.
+
+    Args:
+        key: a JAX random key; the same key drops the same values.
+        x: any shape.
+        rate: the share to drop, `0 ≤ rate < 1`.
+
+    Returns:
+        As `x`.
+
+    Raises:
+        ZooError: `rate` is outside its range.
+
+    Source: Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html
+    """
+    if not 0 <= rate < 1:
+        raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
+    if rate == 0:
+        return x
+    keep = jax.random.bernoulli(key, 1 - rate, x.shape)
+    return jnp.where(keep, x / (1 - rate), jnp.zeros_like(x))

@@ -1,0 +1,63 @@
+"""Dense products and table look-ups: the layers that are one matrix."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from zoo.errors import ZooError
+from zoo.functional._arrays import Array, along_last_axis, check_rank
+
+
+class DenseParams(NamedTuple):
+    """`kernel [in, out]` and `bias [out]` (or None)."""
+
+    kernel: Array
+    bias: Array | None = None
+
+
+def dense(params: DenseParams, x: Array) -> Array:
+    """The affine map `y = x · kernel + bias` on the last axis.
+
+    Args:
+        params: kernel `[in, out]`, bias `[out]` or None.
+        x: `[..., in]`.
+
+    Returns:
+        `[..., out]`.
+
+    Raises:
+        ZooError: the last axis of `x` is not `in`.
+
+    >>> dense(DenseParams(jnp.eye(2), jnp.array([1.0, 2.0])), jnp.zeros((1, 2))).tolist()
+    [[1.0, 2.0]]
+    """
+    check_rank("kernel", params.kernel, 2, "[in, out]")
+    if x.ndim < 1 or x.shape[-1] != params.kernel.shape[0]:
+        raise ZooError(
+            f"x must have shape [..., {params.kernel.shape[0]}] for a kernel of shape "
+            f"{params.kernel.shape}, got shape {x.shape}."
+        )
+    y = jnp.matmul(x, params.kernel)
+    return y if params.bias is None else y + along_last_axis(params.bias, y.ndim)
+
+
+def embedding(table: Array, ids: Array) -> Array:
+    """Rows of `table` by number: `y[...] = table[ids[...]]`.
+
+    An id outside `0 … vocabulary − 1` cannot raise inside a compiled program; its row is
+    NaN, so that the mistake shows in the loss instead of training on another word's row.
+
+    Args:
+        table: `[vocabulary, dim]`.
+        ids: integers `[...]`.
+
+    Returns:
+        `[..., dim]`.
+
+    Raises:
+        ZooError: `ids` are not integers, or `table` is not a matrix.
+    """
+    check_rank("table", table, 2, "[vocabulary, dim]")
+    if not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise ZooError(f"ids must be integers, got dtype {ids.dtype}.")
+    return table.at[ids].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
