@@ -42,3 +42,15 @@ def require(module: str, extra: str) -> ModuleType:
             f"{module!r} is needed here and is not installed: run pip install 'zoo[{extra}]' "
             f"(from a checkout: pip install -e '.[{extra}]')."
         ) from error
+
+
+def check_positive(**named: int) -> None:
+    """Raises unless every named value is a positive integer.
+
+    >>> check_positive(units=0)
+    Traceback (most recent call last):
+    zoo.errors.ZooError: units must be a positive integer, got 0.
+    """
+    for name, value in named.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ZooError(f"{name} must be a positive integer, got {value!r}.")

@@ -1,0 +1,110 @@
+"""Layers without a window or a memory: Dense, Embedding, Activation, Dropout, Flatten."""
+
+import jax
+from flax import nnx
+
+from zoo import functional as F
+from zoo.errors import ZooError, check_positive
+from zoo.layers.layer import Layer
+
+glorot_uniform = jax.nn.initializers.glorot_uniform()
+zeros = jax.nn.initializers.zeros
+
+
+class Dense(Layer):
+    """`activation(x · kernel + bias)` on the last axis; see `zoo.functional.dense`.
+
+    Args:
+        in_features: width of the last axis of the input.
+        units: width of the last axis of the output.
+        activation: a name that `zoo.functional.activation` knows.
+        use_bias: whether there is a bias.
+        rngs: the kernel is drawn from the stream `params`: Glorot uniform; the bias is zero.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        units: int,
+        *,
+        activation: str | None = None,
+        use_bias: bool = True,
+        rngs: nnx.Rngs,
+    ):
+        check_positive(in_features=in_features, units=units)
+        F.activation(activation)
+        self.units, self.activation = units, activation
+        self.kernel = nnx.Param(glorot_uniform(rngs.params(), (in_features, units)))
+        self.bias = nnx.Param(zeros(rngs.params(), (units,))) if use_bias else None
+
+    @property
+    def params(self) -> F.DenseParams:
+        """The weights as the function takes them."""
+        return F.DenseParams(self.kernel[...], None if self.bias is None else self.bias[...])
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[..., in_features]` to `[..., units]`."""
+        return F.activation(self.activation)(F.dense(self.params, x))
+
+
+class Embedding(Layer):
+    """A learned vector for each id; see `zoo.functional.embedding`.
+
+    Args:
+        input_dim: number of ids (the vocabulary).
+        output_dim: width of a vector.
+        rngs: the table is drawn from the stream `params`: uniform between −0.05 and 0.05.
+    """
+
+    def __init__(self, input_dim: int, output_dim: int, *, rngs: nnx.Rngs):
+        check_positive(input_dim=input_dim, output_dim=output_dim)
+        self.input_dim, self.output_dim = input_dim, output_dim
+        self.embeddings = nnx.Param(
+            jax.random.uniform(rngs.params(), (input_dim, output_dim), minval=-0.05, maxval=0.05)
+        )
+
+    def __call__(self, ids: jax.Array) -> jax.Array:
+        """Integers `[...]` to `[..., output_dim]`."""
+        return F.embedding(self.embeddings[...], ids)
+
+
+class Activation(Layer):
+    """A named activation as a layer of its own; see `zoo.functional.activation`."""
+
+    def __init__(self, activation: str):
+        F.activation(activation)
+        self.activation = activation
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Any shape, kept."""
+        return F.activation(self.activation)(x)
+
+
+class Dropout(Layer):
+    """Zeroes a share of the values in training, and nothing in evaluation.
+
+    Args:
+        rate: the share, at least 0 and less than 1.
+        rngs: the stream `dropout` gives each call in training a new key.
+    """
+
+    def __init__(self, rate: float, *, rngs: nnx.Rngs):
+        if not 0 <= rate < 1:
+            raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
+        self.rate = rate
+        self.deterministic = False  # the name that model.train() and model.eval() set
+        self.rngs = rngs.dropout.fork()
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Any shape, kept; see `zoo.functional.dropout`."""
+        if self.deterministic or self.rate == 0:
+            return x
+        return F.dropout(self.rngs(), x, self.rate)
+
+
+class Flatten(Layer):
+    """All axes but the first made one; see `zoo.functional.flatten`."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, ...]` to `[B, n]`."""
+        return F.flatten(x)

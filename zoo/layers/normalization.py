@@ -1,0 +1,63 @@
+"""Batch normalisation."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from zoo import functional as F
+from zoo.errors import check_positive
+from zoo.layers.layer import Layer
+
+
+class BatchNormalization(Layer):
+    """Normalises each channel, then scales and shifts it; see `zoo.functional.batch_norm`.
+
+    In training the batch's statistics are used and the moving ones updated; in evaluation the
+    moving ones are used.
+
+    Args:
+        features: channels, the last axis of the input.
+        momentum: weight of the old moving statistics.
+        epsilon: added to the variance.
+        center: whether there is a shift, `beta`, at first 0.
+        scale: whether there is a scale, `gamma`, at first 1.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+    ):
+        check_positive(features=features)
+        self.momentum, self.epsilon = momentum, epsilon
+        self.use_running_average = False  # the name that model.train() and model.eval() set
+        self.gamma = nnx.Param(jnp.ones(features)) if scale else None
+        self.beta = nnx.Param(jnp.zeros(features)) if center else None
+        self.moving_mean = nnx.BatchStat(jnp.zeros(features))
+        self.moving_variance = nnx.BatchStat(jnp.ones(features))
+
+    @property
+    def params(self) -> F.BatchNormParams:
+        """The learned weights as the function takes them."""
+        return F.BatchNormParams(
+            None if self.gamma is None else self.gamma[...],
+            None if self.beta is None else self.beta[...],
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, ..., features]`, kept."""
+        y, stats = F.batch_norm(
+            self.params,
+            F.BatchNormStats(self.moving_mean[...], self.moving_variance[...]),
+            x,
+            training=not self.use_running_average,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+        )
+        if not self.use_running_average:
+            self.moving_mean[...], self.moving_variance[...] = stats
+        return y
