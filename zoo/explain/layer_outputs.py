@@ -8,7 +8,6 @@ from flax import nnx
 
 from zoo.layers import Layer
 
-
 _CALL = "__call__"
 
 
