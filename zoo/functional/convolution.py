@@ -1,7 +1,9 @@
 """Two-dimensional convolution, channels last."""
 
+from functools import partial
 from typing import NamedTuple
 
+import jax.numpy as jnp
 from jax import lax
 
 from zoo.errors import ZooError
@@ -60,13 +62,59 @@ def conv2d(
             f"{params.kernel.shape} do not fit: channels must be {in_per_group} × groups, and "
             f"the {out} filters a multiple of groups."
         )
-    y = lax.conv_general_dilated(
+    window = _Window(
+        pair("strides", strides), check_padding(padding), pair("dilation", dilation), groups
+    )
+    if params.kernel[..., 0].size <= _FEW_PRODUCTS and groups == 1:
+        y = lax.platform_dependent(
+            x, params.kernel, cpu=partial(_by_patches, window), default=partial(_by_xla, window)
+        )
+    else:
+        y = _by_xla(window, x, params.kernel)
+    return y if params.bias is None else y + along_last_axis(params.bias, y.ndim)
+
+
+class _Window(NamedTuple):
+    strides: tuple[int, int]
+    padding: str
+    dilation: tuple[int, int]
+    groups: int
+
+
+# A filter of at most this many numbers (3×3 over up to three channels) is cheaper on a CPU as
+# one matrix product: XLA's own convolution, and its gradient by the kernel above all, is slow
+# for few channels, and more so inside a compiled loop of training steps.
+_FEW_PRODUCTS = 27
+
+
+def _by_xla(window: _Window, x: Array, kernel: Array) -> Array:
+    """The definition."""
+    return lax.conv_general_dilated(
         x,
-        params.kernel,
-        window_strides=pair("strides", strides),
-        padding=check_padding(padding),
-        rhs_dilation=pair("dilation", dilation),
-        feature_group_count=groups,
+        kernel,
+        window_strides=window.strides,
+        padding=window.padding,
+        rhs_dilation=window.dilation,
+        feature_group_count=window.groups,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    return y if params.bias is None else y + along_last_axis(params.bias, y.ndim)
+
+
+def _by_patches(window: _Window, x: Array, kernel: Array) -> Array:
+    """The same as one matrix product: every window's pixels `[B·H'·W', h·w·in]` by the filters."""
+    height, width, channels, filters = kernel.shape
+    (down, right), (down_step, right_step) = window.strides, window.dilation
+    spans = (1, (height - 1) * down_step + 1, (width - 1) * right_step + 1, 1)
+    x = jnp.pad(x, lax.padtype_to_pads(x.shape, spans, (1, down, right, 1), window.padding))
+    last_row, last_column = x.shape[1] - spans[1] + 1, x.shape[2] - spans[2] + 1
+    patches = jnp.concatenate(
+        [
+            x[:, u : u + last_row : down, v : v + last_column : right]
+            for u in range(0, spans[1], down_step)
+            for v in range(0, spans[2], right_step)
+        ],
+        axis=-1,
+    )
+    flat = jnp.reshape(patches, (-1, height * width * channels))
+    y = jnp.matmul(flat, jnp.reshape(kernel, (-1, filters)))
+    return jnp.reshape(y, (*patches.shape[:3], filters))
