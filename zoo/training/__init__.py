@@ -1,0 +1,21 @@
+"""Training and evaluation of any NNX module that takes a batch and returns logits."""
+
+from zoo.training.config import TrainingConfig
+from zoo.training.evaluation import Evaluation, evaluate, predict
+from zoo.training.fit import FitResult, NonFiniteLossError, fit
+from zoo.training.history import Epoch, History, columns
+from zoo.training.seeds import fit_seeds
+
+__all__ = [
+    "Epoch",
+    "Evaluation",
+    "FitResult",
+    "History",
+    "NonFiniteLossError",
+    "TrainingConfig",
+    "columns",
+    "evaluate",
+    "fit",
+    "fit_seeds",
+    "predict",
+]

@@ -1,0 +1,46 @@
+"""Trees of arrays as flat, named NumPy arrays and back: what is stored or sent is this."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def named_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """Every leaf by its path, such as `weights.params.lstm.kernel`; random keys as their data."""
+    return {
+        _name(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def with_arrays(template: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """`template` with each leaf replaced by the array of its name.
+
+    Raises:
+        KeyError: a leaf without an array.
+        ValueError: an array of another shape or type than its leaf.
+    """
+
+    def replace(path: tuple[Any, ...], leaf: jax.Array) -> jax.Array:
+        array = jnp.asarray(arrays[_name(path)])
+        if _is_key(leaf):
+            array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+        if (array.shape, array.dtype) != (leaf.shape, leaf.dtype):
+            raise ValueError(
+                f"{_name(path)} must be {leaf.dtype} of shape {leaf.shape}, got {array.dtype} "
+                f"of shape {array.shape}."
+            )
+        return array
+
+    return jax.tree_util.tree_map_with_path(replace, template)
+
+
+def _is_key(leaf: jax.Array) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".").removesuffix(".value")

@@ -1,0 +1,126 @@
+"""Training states on disk, written by Orbax."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import ZooError, require
+from zoo.training.arrays import named_arrays, with_arrays
+
+_log = logging.getLogger("zoo")
+
+
+class Checkpoints:
+    """The newest two states of one run, in a folder.
+
+    Orbax writes a state beside its final place and renames it, so a kill leaves the older ones
+    whole. A digest of the arrays is kept with them: a damaged state is noticed, said, and
+    passed over for the one before it.
+
+    Args:
+        folder: made when it does not exist.
+        run: what the states belong to, as names and values that JSON can hold. A state of
+            another run is refused.
+
+    Raises:
+        ZooError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, run: Mapping[str, Any]):
+        self._orbax = require("orbax.checkpoint", "train")
+        self.folder = folder.absolute()
+        self._run = json.loads(json.dumps(run))
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._manager = self._orbax.CheckpointManager(
+                self.folder,
+                options=self._orbax.CheckpointManagerOptions(
+                    max_to_keep=2, enable_async_checkpointing=False
+                ),
+            )
+        except OSError as error:
+            raise ZooError(f"checkpoints cannot be written to {folder}: {error}.") from error
+
+    def save(self, step: int, state: Any, notes: Mapping[str, Any]) -> None:
+        """Writes `state` and `notes` (which JSON can hold); a step is written once only."""
+        if step in self._manager.all_steps():
+            return
+        arrays = named_arrays(state)
+        about = {"run": self._run, "digest": _digest(arrays), "notes": dict(notes)}
+        args = self._orbax.args
+        try:
+            self._manager.save(
+                step,
+                args=args.Composite(state=args.StandardSave(arrays), about=args.JsonSave(about)),
+            )
+        except OSError as error:
+            raise ZooError(
+                f"the checkpoint of step {step} cannot be written to {self.folder}: {error}."
+            ) from error
+
+    def restore(self, template: Any) -> tuple[Any, dict[str, Any]] | None:
+        """The newest whole state and its notes, or None where there is none.
+
+        Args:
+            template: a state of the same structure, whose values do not matter.
+
+        Raises:
+            ZooError: the newest whole state is of another run; the message says what differs.
+        """
+        args = self._orbax.args
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                stored = self._manager.restore(
+                    step,
+                    args=args.Composite(state=args.StandardRestore(), about=args.JsonRestore()),
+                )
+                arrays, about = stored["state"], stored["about"]
+                if _digest(arrays) != about["digest"]:
+                    raise ValueError("its arrays are not the ones that were written")
+                run, notes = about["run"], about["notes"]
+            except Exception as error:  # a damaged file can fail in any way
+                reason = str(error).split("\n")[0][:200]
+                _log.warning(
+                    "The checkpoint of step %d in %s is damaged and left out: %s",
+                    *(step, self.folder, reason),
+                )
+                self._manager.delete(step)
+                continue
+            self._check_run(run)
+            return with_arrays(template, arrays), notes
+        return None
+
+    def newest(self) -> str:
+        """Where the newest state is, in words."""
+        step = self._manager.latest_step()
+        return "none was written" if step is None else f"step {step} in {self.folder}"
+
+    def close(self) -> None:
+        """Releases Orbax's resources."""
+        self._manager.close()
+
+    def _check_run(self, stored: Mapping[str, Any]) -> None:
+        differences = [
+            f"{name} was {stored.get(name)!r} and is now {self._run.get(name)!r}"
+            for name in sorted({*stored, *self._run})
+            if stored.get(name) != self._run.get(name)
+        ]
+        if differences:
+            raise ZooError(
+                f"the checkpoints in {self.folder} are of another run: {'; '.join(differences)}. "
+                "Use the same options to continue it, or another folder."
+            )
+
+
+def _digest(arrays: Mapping[str, Any]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

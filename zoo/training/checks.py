@@ -1,0 +1,85 @@
+"""What must hold before a run starts, checked on the host where errors can be clear."""
+
+import jax
+import numpy as np
+from flax import nnx
+
+from zoo.data import Split
+from zoo.errors import ZooError
+from zoo.training.config import TrainingConfig
+from zoo.training.program import Augment, Preprocess
+
+
+def check_run(
+    model: nnx.Module,
+    train: Split,
+    validation: Split | None,
+    config: TrainingConfig,
+    preprocess: Preprocess,
+    augment: Augment | None,
+) -> None:
+    """Raises a `ZooError` for data, model and options that do not fit together."""
+    classes = _check_model(model, train, preprocess, augment)
+    check_split("train", train, classes)
+    if validation is not None:
+        check_split("validation", validation, classes)
+    if config.batch_size > len(train.y):
+        raise ZooError(
+            f"batch_size must not be larger than the training set of {len(train.y)} examples, "
+            f"got {config.batch_size}."
+        )
+    if config.patience is not None and validation is None:
+        raise ZooError("patience needs validation data to look at: pass validation.")
+    if config.class_weights is not None and len(config.class_weights) != classes:
+        raise ZooError(
+            f"class_weights must have one value for each of the {classes} classes, got "
+            f"{len(config.class_weights)}."
+        )
+
+
+def check_split(name: str, split: Split, classes: int) -> None:
+    """Raises unless a split has examples, as many labels, finite values and known labels."""
+    x, y = split
+    if len(x) != len(y) or np.ndim(y) != 1:
+        raise ZooError(
+            f"{name} must have one label for each example, got examples of shape {np.shape(x)} "
+            f"and labels of shape {np.shape(y)}."
+        )
+    if len(y) == 0:
+        raise ZooError(f"{name} must have at least one example, got none.")
+    if not np.issubdtype(y.dtype, np.integer):
+        raise ZooError(f"labels of {name} must be integers, got {y.dtype}.")
+    wrong = np.flatnonzero((y < 0) | (y >= classes))
+    if len(wrong):
+        raise ZooError(
+            f"labels of {name} must be between 0 and {classes - 1} (the model has {classes} "
+            f"classes), got {y[wrong[0]]} at example {wrong[0]}"
+            f"{f' and {len(wrong) - 1} more' if len(wrong) > 1 else ''}."
+        )
+    if np.issubdtype(x.dtype, np.floating):
+        finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
+        if not finite.all():
+            raise ZooError(
+                f"{name} must be finite, got NaN or infinity in {np.sum(~finite)} examples, "
+                f"the first at {np.argmin(finite)}."
+            )
+
+
+def _check_model(
+    model: nnx.Module, train: Split, preprocess: Preprocess, augment: Augment | None
+) -> int:
+    """The number of classes, from the shape of the logits for one batch of two."""
+    batch = jax.ShapeDtypeStruct((2, *train.x.shape[1:]), train.x.dtype)
+    if augment is not None:
+        augmented = jax.eval_shape(augment, jax.random.key(0), batch)
+        if (augmented.shape, augmented.dtype) != (batch.shape, batch.dtype):
+            raise ZooError(
+                f"augment must keep {batch.dtype} of shape {batch.shape}, got {augmented.dtype} "
+                f"of shape {augmented.shape}."
+            )
+    model = nnx.clone(model)
+    model.eval()
+    logits = jax.eval_shape(lambda x: model(preprocess(x)), batch)
+    if getattr(logits, "ndim", None) != 2 or logits.shape[0] != 2:
+        raise ZooError(f"the model must return logits of shape [B, classes], got {logits}.")
+    return int(logits.shape[1])

@@ -1,0 +1,306 @@
+"""Training: the loop around the compiled program."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from zoo.data import Split, unit_range
+from zoo.errors import ZooError
+from zoo.training.checkpoints import Checkpoints
+from zoo.training.checks import check_run
+from zoo.training.config import TrainingConfig
+from zoo.training.history import Epoch, History
+from zoo.training.program import NEVER, Augment, Preprocess, Program, TrainingState
+from zoo.training.progress import Progress, Silent, shown
+
+# A call of the program should last about this long: short enough for a lively progress bar,
+# long enough that the way there and back does not count.
+_SECONDS_PER_CALL = 0.5
+
+
+class NonFiniteLossError(ZooError):
+    """Training was stopped because its loss was infinite or not a number."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A trained model, and how it came about.
+
+    Args:
+        seed: of order and augmentation.
+        model: in evaluation mode, with the last weights, or with the best ones if the run was
+            asked to stop early.
+        history: one row an epoch.
+        compile_seconds: spent on compiling the training program (0 for a run that was
+            complete already).
+        stopped_early: whether validation stopped the run before its last epoch.
+    """
+
+    seed: int
+    model: nnx.Module
+    history: History
+    compile_seconds: float
+    stopped_early: bool
+
+
+def fit(
+    model: nnx.Module,
+    train: Split,
+    *,
+    validation: Split | None = None,
+    config: TrainingConfig = TrainingConfig(),
+    seed: int = 0,
+    preprocess: Preprocess = unit_range,
+    augment: Augment | None = None,
+    checkpoints: Path | None = None,
+    progress: bool = True,
+) -> FitResult:
+    """Trains a copy of `model` as a classifier.
+
+    Every epoch is a new random order of the examples; what does not fill a last batch sits out
+    that epoch. The whole run is a function of its arguments: the same ones on the same machine
+    give the same bits, whether or not the run was killed and continued in between.
+
+    Args:
+        model: any NNX module that takes a batch and returns logits `[B, classes]`.
+        train: examples `[N, ...]` and labels `[N]`, kept on the device as they are.
+        validation: looked at after each epoch.
+        config: what to do.
+        seed: of order and augmentation; initial weights and dropout come with `model`.
+        preprocess: makes what the model takes of a batch; the default scales bytes to
+            between 0 and 1.
+        augment: `(key, batch) -> batch`, applied before `preprocess`.
+        checkpoints: a folder for states to continue from; None writes none.
+        progress: whether a bar (or, where there is no terminal, a line now and then) is shown.
+
+    Returns:
+        The trained copy with its history.
+
+    Raises:
+        ZooError: data, model and options do not fit together, or the checkpoints are of
+            another run.
+        NonFiniteLossError: the loss was infinite or not a number; the message has the step and
+            the last good checkpoint.
+    """
+    (result,) = fit_together(
+        [model],
+        train,
+        validation=validation,
+        config=config,
+        seeds=(seed,),
+        preprocess=preprocess,
+        augment=augment,
+        checkpoints=checkpoints,
+        progress=shown(f"seed {seed}") if progress else Silent(),
+    )
+    return result
+
+
+def fit_together(
+    models: Sequence[nnx.Module],
+    train: Split,
+    *,
+    validation: Split | None,
+    config: TrainingConfig,
+    seeds: tuple[int, ...],
+    preprocess: Preprocess,
+    augment: Augment | None,
+    checkpoints: Path | None,
+    progress: Progress,
+) -> tuple[FitResult, ...]:
+    """`fit` of several like models, one a seed, in one compiled program."""
+    check_run(models[0], train, validation, config, preprocess, augment)
+    program = Program(models[0], train, config, seeds=seeds, preprocess=preprocess, augment=augment)
+    run = _Run(program, models, train, validation, config, seeds, checkpoints)
+    try:
+        run.to_the_end(progress)
+        return run.results()
+    finally:
+        progress.close()
+        run.close()
+
+
+class _Run:
+    """One call of `fit_together`: the state on the device and the notes on the host."""
+
+    def __init__(
+        self,
+        program: Program,
+        models: Sequence[nnx.Module],
+        train: Split,
+        validation: Split | None,
+        config: TrainingConfig,
+        seeds: tuple[int, ...],
+        checkpoints: Path | None,
+    ):
+        self._program, self._config, self._seeds = program, config, seeds
+        self._validation = validation and Split(*map(jnp.asarray, validation))
+        self._state: TrainingState = program.initial_state(list(models))
+        self._compile_seconds = 0.0
+        # The notes: all that a state on the device does not say, and JSON can hold.
+        self._step = 0
+        self._histories: list[list[Epoch]] = [[] for _ in seeds]
+        self._stopped = [False for _ in seeds]
+        self._epoch_seconds = self._epoch_program_seconds = 0.0
+        self._checkpoints = None
+        if checkpoints is not None:
+            about = {
+                "model": f"{type(models[0]).__name__} {getattr(models[0], 'config', '')}",
+                **{k: v for k, v in asdict(config).items() if k != "checkpoint_seconds"},
+                "seeds": list(seeds),
+                "train": [list(train.x.shape), str(train.x.dtype), int(np.sum(train.y))],
+            }
+            self._checkpoints = Checkpoints(checkpoints, about)
+            restored = self._checkpoints.restore(self._state)
+            if restored is not None:
+                self._state, notes = restored
+                self._take(notes)
+        self._saved_at = time.monotonic()
+        self._clock = time.perf_counter()
+
+    def close(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+
+    def to_the_end(self, progress: Progress) -> None:
+        program = self._program
+        progress.start(self._step, program.total_steps)
+        if not self._complete():
+            begun = time.perf_counter()
+            program.compile(self._state, self._validation)
+            self._compile_seconds = time.perf_counter() - begun
+        steps_per_call = 1
+        while not self._complete():
+            self._clock = time.perf_counter()
+            epoch = self._step // program.steps_per_epoch
+            end = min((epoch + 1) * program.steps_per_epoch, program.total_steps)
+            order = program.order_of_epoch(epoch)
+            while self._step < end:
+                begun = time.perf_counter()
+                steps = min(steps_per_call, end - self._step)
+                self._state = program.run(self._state, order, steps)
+                loss, accuracy = self._figures()
+                self._step += steps
+                seconds = time.perf_counter() - begun
+                self._epoch_program_seconds += seconds
+                steps_per_call = max(1, round(steps * min(_SECONDS_PER_CALL / seconds, 8)))
+                progress.advance(self._step, float(np.mean(loss)), float(np.mean(accuracy)))
+                if self._step < end:
+                    self._save_now_and_then()
+            self._end_epoch(epoch, progress)
+            self._save_now_and_then()
+        self._save()
+
+    def _complete(self) -> bool:
+        return self._step >= self._program.total_steps or all(self._stopped)
+
+    def _figures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Loss and accuracy of the epoch so far, for each seed; waits for the device."""
+        totals, first_bad_step = jax.device_get((self._state.totals, self._state.first_bad_step))
+        if (first_bad_step != NEVER).any():
+            worst = int(np.argmin(first_bad_step))
+            newest = "none was asked for" if not self._checkpoints else self._checkpoints.newest()
+            raise NonFiniteLossError(
+                f"the loss of seed {self._seeds[worst]} was infinite or not a number at step "
+                f"{int(first_bad_step[worst])} (counted from 0). Last good checkpoint: {newest}. "
+                "Try a lower learning_rate, a warmup, or clip_norm."
+            )
+        return totals.loss / totals.steps, totals.correct / (totals.steps * self._config.batch_size)
+
+    def _end_epoch(self, epoch: int, progress: Progress) -> None:
+        loss, accuracy = self._figures()
+        val_loss = val_accuracy = None
+        if self._validation is not None:
+            begun = time.perf_counter()
+            means, correct = jax.device_get(
+                self._program.evaluate(self._state.weights, self._validation)
+            )
+            val_loss, val_accuracy = means, correct / len(self._validation.y)
+            self._epoch_program_seconds += time.perf_counter() - begun
+        now = time.perf_counter()
+        for i, history in enumerate(self._histories):
+            if not self._stopped[i]:
+                history.append(
+                    Epoch(
+                        epoch=epoch + 1,
+                        step=self._step,
+                        loss=float(loss[i]),
+                        accuracy=float(accuracy[i]),
+                        val_loss=None if val_loss is None else float(val_loss[i]),
+                        val_accuracy=None if val_accuracy is None else float(val_accuracy[i]),
+                        seconds=self._epoch_seconds + now - self._clock,
+                        program_seconds=self._epoch_program_seconds,
+                    )
+                )
+        self._epoch_seconds = self._epoch_program_seconds = 0.0
+        self._clock = now
+        self._state = self._program.start_epoch(self._state)
+        self._stop_early()
+        progress.end_epoch(self._histories[0][-1])
+
+    def _stop_early(self) -> None:
+        """Keeps the weights of the seeds that have improved, and stops those that waited enough."""
+        patience = self._config.patience
+        if patience is None:
+            return
+        best_epochs = [self._best_epoch(history) for history in self._histories]
+        improved = [
+            not stopped and best == history[-1].epoch
+            for stopped, best, history in zip(
+                self._stopped, best_epochs, self._histories, strict=True
+            )
+        ]
+        self._state = self._program.keep_best(self._state, jnp.asarray(improved))
+        for i, history in enumerate(self._histories):
+            self._stopped[i] |= history[-1].epoch - best_epochs[i] >= patience
+
+    def _best_epoch(self, history: Sequence[Epoch]) -> int:
+        """The first of the epochs with the lowest validation loss or the highest accuracy."""
+        if self._config.monitor == "loss":
+            return min(history, key=lambda epoch: epoch.val_loss or 0.0).epoch
+        return max(history, key=lambda epoch: epoch.val_accuracy or 0.0).epoch
+
+    def results(self) -> tuple[FitResult, ...]:
+        weights = self._state.weights if self._state.best is None else self._state.best
+        return tuple(
+            FitResult(
+                seed=seed,
+                model=self._program.model_with(weights, i),
+                history=tuple(self._histories[i]),
+                compile_seconds=self._compile_seconds,
+                stopped_early=self._histories[i][-1].step < self._program.total_steps,
+            )
+            for i, seed in enumerate(self._seeds)
+        )
+
+    def _save_now_and_then(self) -> None:
+        if time.monotonic() - self._saved_at >= self._config.checkpoint_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.save(self._step, self._state, self._notes())
+        self._saved_at = time.monotonic()
+
+    def _notes(self) -> dict[str, Any]:
+        return {
+            "step": self._step,
+            "histories": [[asdict(epoch) for epoch in history] for history in self._histories],
+            "stopped": self._stopped,
+            "epoch_seconds": self._epoch_seconds + time.perf_counter() - self._clock,
+            "epoch_program_seconds": self._epoch_program_seconds,
+        }
+
+    def _take(self, notes: dict[str, Any]) -> None:
+        self._step = notes["step"]
+        self._histories = [[Epoch(**row) for row in history] for history in notes["histories"]]
+        self._stopped = notes["stopped"]
+        self._epoch_seconds = notes["epoch_seconds"]
+        self._epoch_program_seconds = notes["epoch_program_seconds"]

@@ -1,0 +1,227 @@
+"""The compiled program: many training steps in one call, with the data on the device.
+
+Python hands over a state and a number of steps and gets the state back. Order, augmentation
+and arithmetic depend on the seed and the step alone, never on how the steps were cut into
+calls, so a run that was interrupted and continued has the same bits as one that was not.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import lax
+
+from zoo.data import Split
+from zoo.training.config import TrainingConfig
+from zoo.training.evaluation import EVALUATION_BATCH, logits_of, loss_and_correct
+from zoo.training.objective import batch_loss, penalty
+from zoo.training.optimizer import make_optimizer
+
+Preprocess = Callable[[jax.Array], jax.Array]
+Augment = Callable[[jax.Array, jax.Array], jax.Array]
+
+NEVER = jnp.iinfo(jnp.int32).max
+
+
+class Totals(NamedTuple):
+    """Sums over the steps of the epoch in progress."""
+
+    steps: jax.Array
+    loss: jax.Array
+    correct: jax.Array
+
+
+class Weights(NamedTuple):
+    """A model's arrays: parameters, and the rest (moving statistics, random counters)."""
+
+    params: nnx.State
+    rest: nnx.State
+
+
+class TrainingState(NamedTuple):
+    """Everything that a run carries from step to step; a checkpoint is one of these."""
+
+    step: jax.Array
+    weights: Weights
+    optimizer: optax.OptState
+    totals: Totals
+    first_bad_step: jax.Array
+    """The step whose loss was not finite, or `NEVER`."""
+    best: Weights | None
+    """The best weights so far, where early stopping will want them back."""
+
+
+class Program:
+    """The compiled functions of one model, one configuration and one training set.
+
+    With several seeds every array of the state has a leading axis of seeds, and one program
+    trains them all (`jax.vmap`). A single seed goes without `vmap`, which would turn its
+    convolutions into slower, grouped ones; its arrays have a leading axis of length one all
+    the same, so that the caller need not tell the two apart.
+    """
+
+    def __init__(
+        self,
+        model: nnx.Module,
+        train: Split,
+        config: TrainingConfig,
+        *,
+        seeds: tuple[int, ...],
+        preprocess: Preprocess,
+        augment: Augment | None,
+    ):
+        self._config, self._preprocess, self._augment = config, preprocess, augment
+        model = nnx.clone(model)
+        model.train()
+        self._graphdef = nnx.graphdef(model)
+        model.eval()
+        self._evaluation_graphdef = nnx.graphdef(model)
+        self._train = Split(jnp.asarray(train.x), jnp.asarray(train.y))
+        self._keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+        self._several = len(seeds) > 1
+        self.steps_per_epoch = len(train.y) // config.batch_size
+        self.total_steps = config.total_steps(len(train.y))
+        self._optimizer = make_optimizer(config, self.total_steps)
+        self._shuffle = jax.jit(self._over_seeds(self._shuffle_one, (0, None)))
+        self._run = jax.jit(
+            self._over_seeds(self._run_one, (0, 0, None, 0, None)), donate_argnums=0
+        )
+        self._evaluate = jax.jit(self._over_seeds(self._evaluate_one, (0, None)))
+        self._keep_best = jax.jit(self._over_seeds(_keep_best, (0, 0)), donate_argnums=0)
+
+    def _over_seeds(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Any:
+        """`function` of one seed as a function of all; `axes` says which arguments have seeds."""
+        if self._several:
+            return jax.vmap(function, in_axes=axes)
+
+        def of_the_only_seed(*args: Any) -> Any:
+            args = tuple(
+                arg if axis is None else jax.tree.map(lambda leaf: leaf[0], arg)
+                for arg, axis in zip(args, axes, strict=True)
+            )
+            return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*args))
+
+        return of_the_only_seed
+
+    def initial_state(self, models: list[nnx.Module]) -> TrainingState:
+        """The state before the first step, of one freshly made model per seed."""
+        keep_best = self._config.patience is not None
+        states = []
+        for model in models:
+            _, params, rest = nnx.split(model, nnx.Param, ...)
+            # Copies, since the program overwrites its state in place and the caller keeps `model`.
+            weights = jax.tree.map(jnp.copy, Weights(params, rest))
+            states.append(
+                TrainingState(
+                    step=jnp.int32(0),
+                    weights=weights,
+                    optimizer=self._optimizer.init(weights.params),
+                    totals=_no_totals(),
+                    first_bad_step=jnp.int32(NEVER),
+                    best=jax.tree.map(jnp.copy, weights) if keep_best else None,
+                )
+            )
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+
+    def compile(self, state: TrainingState, validation: Split | None) -> None:
+        """Compiles what the first calls would compile, so that they can be timed without it."""
+        order = self._shuffle(self._keys, 0)
+        self._run = self._run.lower(state, self._keys, self._train, order, jnp.int32(0)).compile()
+        if validation is not None:
+            self._evaluate = self._evaluate.lower(state.weights, validation).compile()
+
+    def order_of_epoch(self, epoch: int) -> jax.Array:
+        """The shuffled row numbers of an epoch for each seed, `[seeds, N]`."""
+        return self._shuffle(self._keys, epoch)
+
+    def run(self, state: TrainingState, order: jax.Array, steps: int) -> TrainingState:
+        """Trains for `steps` steps within the epoch of `order`; `state` is used up."""
+        return self._run(state, self._keys, self._train, order, jnp.int32(steps))
+
+    def evaluate(self, weights: Weights, split: Split) -> tuple[jax.Array, jax.Array]:
+        """Mean cross-entropy and number of right answers for each seed, `[seeds]`."""
+        return self._evaluate(weights, split)
+
+    def start_epoch(self, state: TrainingState) -> TrainingState:
+        """Sets the totals to zero."""
+        return state._replace(totals=jax.tree.map(jnp.zeros_like, state.totals))
+
+    def keep_best(self, state: TrainingState, improved: jax.Array) -> TrainingState:
+        """Takes the weights of the seeds that `improved` as their best ones."""
+        return self._keep_best(state, improved)
+
+    def model_with(self, weights: Weights, seed_index: int) -> nnx.Module:
+        """A module in evaluation mode with the weights of one seed."""
+        params, rest = jax.tree.map(lambda leaf: leaf[seed_index], weights)
+        return nnx.merge(self._evaluation_graphdef, params, rest)
+
+    # Everything below is for one seed, and traced.
+
+    def _shuffle_one(self, key: jax.Array, epoch: jax.Array) -> jax.Array:
+        order_key = jax.random.fold_in(jax.random.fold_in(key, 0), epoch)
+        return jax.random.permutation(order_key, len(self._train.y))
+
+    def _run_one(
+        self,
+        state: TrainingState,
+        key: jax.Array,
+        train: Split,
+        order: jax.Array,
+        steps: jax.Array,
+    ) -> TrainingState:
+        augment_key = jax.random.fold_in(key, 1)
+        size = self._config.batch_size
+
+        def step(_: jax.Array, state: TrainingState) -> TrainingState:
+            start = state.step % self.steps_per_epoch * size
+            rows = lax.dynamic_slice_in_dim(order, start, size)
+            x, y = train.x[rows], train.y[rows]
+            if self._augment is not None:
+                x = self._augment(jax.random.fold_in(augment_key, state.step), x)
+            return self._step(state, self._preprocess(x), y)
+
+        return lax.fori_loop(0, steps, step, state)
+
+    def _step(self, state: TrainingState, x: jax.Array, y: jax.Array) -> TrainingState:
+        def objective(params: nnx.State) -> tuple[jax.Array, tuple[nnx.State, jax.Array]]:
+            model = nnx.merge(self._graphdef, params, state.weights.rest, copy=True)
+            logits = model(x)
+            _, _, rest = nnx.split(model, nnx.Param, ...)
+            correct = jnp.sum(jnp.argmax(logits, axis=-1).astype(y.dtype) == y)
+            loss = batch_loss(self._config, logits, y) + penalty(self._config, params)
+            return loss, (rest, correct)
+
+        params = state.weights.params
+        (loss, (rest, correct)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+        updates, optimizer = self._optimizer.update(gradients, state.optimizer, params)
+        totals = state.totals
+        return TrainingState(
+            step=state.step + 1,
+            weights=Weights(optax.apply_updates(params, updates), rest),
+            optimizer=optimizer,
+            totals=Totals(
+                totals.steps + 1, totals.loss + loss, totals.correct + correct.astype(jnp.int32)
+            ),
+            first_bad_step=jnp.minimum(
+                state.first_bad_step, jnp.where(jnp.isfinite(loss), NEVER, state.step)
+            ),
+            best=state.best,
+        )
+
+    def _evaluate_one(self, weights: Weights, split: Split) -> tuple[jax.Array, jax.Array]:
+        logits = logits_of(
+            self._evaluation_graphdef, *weights, split.x, self._preprocess, EVALUATION_BATCH
+        )
+        return loss_and_correct(logits, split.y)
+
+
+def _no_totals() -> Totals:
+    return Totals(jnp.int32(0), jnp.float32(0), jnp.int32(0))
+
+
+def _keep_best(state: TrainingState, improved: jax.Array) -> TrainingState:
+    best = jax.tree.map(lambda new, old: jnp.where(improved, new, old), state.weights, state.best)
+    return state._replace(best=best)
