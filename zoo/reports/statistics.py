@@ -1,0 +1,87 @@
+"""A mean over seeds and how far it can be trusted."""
+
+import math
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zoo.errors import ZooError, require
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over `n` values and the confidence interval around it, `mean ± half_width`.
+
+    One value has no spread: then `half_width` and `standard_deviation` are NaN.
+
+    >>> print(Interval(0.87912, 0.00231, n=5, standard_deviation=0.00186))
+    0.8791 ± 0.0023
+    >>> print(Interval(0.87912, math.nan, n=1, standard_deviation=math.nan))
+    0.8791 (1 seed)
+    """
+
+    mean: float
+    half_width: float
+    n: int
+    standard_deviation: float
+    confidence: float = 0.95
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+        return self.mean - self.half_width
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return self.mean + self.half_width
+
+    def __str__(self) -> str:
+        """Two significant digits of the half-width, and as many decimals of the mean."""
+        if math.isnan(self.half_width):
+            return f"{format_number(self.mean)} (1 seed)"
+        decimals = 4
+        if self.half_width > 0:
+            # At most 9: a spread below that is the rounding of equal values, not a result.
+            decimals = min(max(1 - math.floor(math.log10(self.half_width)), 0), 9)
+        return f"{self.mean:.{decimals}f} ± {self.half_width:.{decimals}f}"
+
+
+def mean_interval(values: Iterable[float], *, confidence: float = 0.95) -> Interval:
+    """Mean and confidence interval of values drawn independently, e.g. scores over seeds.
+
+    With n values of mean m and sample standard deviation s (divisor n - 1), the interval is
+    `m ± t · s / √n`, t the (1 + confidence) / 2 quantile of Student's t distribution with
+    n - 1 degrees of freedom (Student 1908). It is exact for normally distributed values, and
+    not cut off at the bounds of a score.
+
+    Raises:
+        ZooError: no values, one that is not finite, or a confidence outside of (0, 1).
+    """
+    values = [float(value) for value in values]
+    if not 0 < confidence < 1:
+        raise ZooError(f"confidence must lie between 0 and 1, got {confidence}.")
+    if not values:
+        raise ZooError("values must have at least one number, got none.")
+    if not all(map(math.isfinite, values)):
+        raise ZooError(f"values must be finite numbers, got {values}.")
+    n = len(values)
+    mean = statistics.fmean(values)
+    if n == 1:
+        return Interval(mean, math.nan, n, math.nan, confidence)
+    # In exact arithmetic: equal values have a standard deviation of exactly 0.
+    deviation = statistics.stdev(values)
+    t = float(require("scipy.stats", "reports").t.ppf((1 + confidence) / 2, df=n - 1))
+    return Interval(mean, t * deviation / math.sqrt(n), n, deviation, confidence)
+
+
+def format_number(value: float) -> str:
+    """Four decimals, from 10 on two, and below 0.001 three significant digits.
+
+    >>> [format_number(x) for x in (0.9, 98.8149, -0.00012345, 0.0)]
+    ['0.9000', '98.81', '-0.000123', '0.0000']
+    """
+    size = abs(value)
+    if 0 < size < 0.001:
+        return f"{value:.3g}"
+    return f"{value:.4f}" if size < 10 else f"{value:.2f}"
