@@ -1,11 +1,27 @@
-"""Trees of arrays as flat, named NumPy arrays and back: what is stored or sent is this."""
+"""A model's arrays: apart from its code, and as flat, named NumPy arrays to store or send."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
+
+Arrays: TypeAlias = "nnx.State[Any, Any]"
+
+
+class Weights(NamedTuple):
+    """A model's arrays: parameters, and the rest (moving statistics, random counters)."""
+
+    params: Arrays
+    rest: Arrays
+
+
+def weights_of(model: nnx.Module) -> Weights:
+    """The arrays of a model, shared with it."""
+    _, params, rest = nnx.split(model, nnx.Param, ...)  # type: ignore[misc]
+    return Weights(params, rest)
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from jax import lax
 
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
+from zoo.training.arrays import Weights, weights_of
 from zoo.training.objective import cross_entropy
 
 EVALUATION_BATCH = 256
@@ -26,8 +27,7 @@ class Evaluation(NamedTuple):
 
 def logits_of(
     graphdef: nnx.GraphDef[nnx.Module],
-    params: nnx.State,
-    rest: nnx.State,
+    weights: Weights,
     x: jax.Array,
     preprocess: Callable[[jax.Array], jax.Array],
     batch_size: int,
@@ -42,7 +42,7 @@ def logits_of(
     size = min(batch_size, examples)
 
     def forward(images: jax.Array) -> jax.Array:
-        return nnx.merge(graphdef, params, rest)(preprocess(images))
+        return nnx.merge(graphdef, *weights)(preprocess(images))
 
     def write_batch(i: jax.Array, logits: jax.Array) -> jax.Array:
         start = jnp.minimum(i * size, examples - size)
@@ -89,8 +89,8 @@ def predict(
         raise ZooError("x must have at least one example, got none.")
     model = nnx.clone(model)
     model.eval()
-    graphdef, params, rest = nnx.split(model, nnx.Param, ...)
-    return np.asarray(_logits(graphdef, params, rest, jnp.asarray(x), preprocess, batch_size))
+    logits = _logits(nnx.graphdef(model), weights_of(model), jnp.asarray(x), preprocess, batch_size)
+    return np.asarray(logits)
 
 
 def evaluate(

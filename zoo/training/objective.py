@@ -5,8 +5,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 
+from zoo.training.arrays import Arrays
 from zoo.training.config import TrainingConfig
 
 _NOT_PENALISED = ("bias", "beta", "gamma", "scale")
@@ -34,7 +34,7 @@ def batch_loss(config: TrainingConfig, logits: jax.Array, labels: jax.Array) -> 
     return jnp.mean(losses)
 
 
-def penalised(params: nnx.State) -> Any:
+def penalised(params: Arrays) -> Any:
     """A tree of booleans like `params`: True for weights that decay and penalties apply to.
 
     Those are kernels and embeddings. Biases, and the scales and shifts of a normalisation,
@@ -48,7 +48,7 @@ def penalised(params: nnx.State) -> Any:
     return jax.tree_util.tree_map_with_path(is_penalised, params)
 
 
-def penalty(config: TrainingConfig, params: nnx.State) -> jax.Array | float:
+def penalty(config: TrainingConfig, params: Arrays) -> jax.Array | float:
     """`l1 · Σ |w| + l2 · Σ w²` over the weights that `penalised` names."""
     if not config.l1 and not config.l2:
         return 0.0

@@ -15,6 +15,7 @@ from flax import nnx
 from jax import lax
 
 from zoo.data import Split
+from zoo.training.arrays import Arrays, Weights, weights_of
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import EVALUATION_BATCH, logits_of, loss_and_correct
 from zoo.training.objective import batch_loss, penalty
@@ -23,7 +24,7 @@ from zoo.training.optimizer import make_optimizer
 Preprocess = Callable[[jax.Array], jax.Array]
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 
-NEVER = jnp.iinfo(jnp.int32).max
+NEVER = 2**31 - 1
 
 
 class Totals(NamedTuple):
@@ -32,13 +33,6 @@ class Totals(NamedTuple):
     steps: jax.Array
     loss: jax.Array
     correct: jax.Array
-
-
-class Weights(NamedTuple):
-    """A model's arrays: parameters, and the rest (moving statistics, random counters)."""
-
-    params: nnx.State
-    rest: nnx.State
 
 
 class TrainingState(NamedTuple):
@@ -86,10 +80,10 @@ class Program:
         self.total_steps = config.total_steps(len(train.y))
         self._optimizer = make_optimizer(config, self.total_steps)
         self._shuffle = jax.jit(self._over_seeds(self._shuffle_one, (0, None)))
-        self._run = jax.jit(
+        self._run: Any = jax.jit(
             self._over_seeds(self._run_one, (0, 0, None, 0, None)), donate_argnums=0
         )
-        self._evaluate = jax.jit(self._over_seeds(self._evaluate_one, (0, None)))
+        self._evaluate: Any = jax.jit(self._over_seeds(self._evaluate_one, (0, None)))
         self._keep_best = jax.jit(self._over_seeds(_keep_best, (0, 0)), donate_argnums=0)
 
     def _over_seeds(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Any:
@@ -111,9 +105,8 @@ class Program:
         keep_best = self._config.patience is not None
         states = []
         for model in models:
-            _, params, rest = nnx.split(model, nnx.Param, ...)
             # Copies, since the program overwrites its state in place and the caller keeps `model`.
-            weights = jax.tree.map(jnp.copy, Weights(params, rest))
+            weights = jax.tree.map(jnp.copy, weights_of(model))
             states.append(
                 TrainingState(
                     step=jnp.int32(0),
@@ -186,13 +179,12 @@ class Program:
         return lax.fori_loop(0, steps, step, state)
 
     def _step(self, state: TrainingState, x: jax.Array, y: jax.Array) -> TrainingState:
-        def objective(params: nnx.State) -> tuple[jax.Array, tuple[nnx.State, jax.Array]]:
+        def objective(params: Arrays) -> tuple[jax.Array, tuple[Arrays, jax.Array]]:
             model = nnx.merge(self._graphdef, params, state.weights.rest, copy=True)
             logits = model(x)
-            _, _, rest = nnx.split(model, nnx.Param, ...)
             correct = jnp.sum(jnp.argmax(logits, axis=-1).astype(y.dtype) == y)
             loss = batch_loss(self._config, logits, y) + penalty(self._config, params)
-            return loss, (rest, correct)
+            return loss, (weights_of(model).rest, correct)
 
         params = state.weights.params
         (loss, (rest, correct)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
@@ -213,7 +205,7 @@ class Program:
 
     def _evaluate_one(self, weights: Weights, split: Split) -> tuple[jax.Array, jax.Array]:
         logits = logits_of(
-            self._evaluation_graphdef, *weights, split.x, self._preprocess, EVALUATION_BATCH
+            self._evaluation_graphdef, weights, split.x, self._preprocess, EVALUATION_BATCH
         )
         return loss_and_correct(logits, split.y)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 from flax import nnx
@@ -118,7 +118,7 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
     context = multiprocessing.get_context("spawn")
     free_cores = _cores()
     waiting = list(seeds)
-    running: dict[Connection, _Worker] = {}
+    running: dict[Any, _Worker] = {}
     results: dict[int, FitResult] = {}
     try:
         while waiting or running:
@@ -130,10 +130,10 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
                 theirs.close()
                 bar = shown(f"seed {seed}", seeds.index(seed)) if progress else Silent()
                 running[ours] = _Worker(process, seed, core, bar)
-            for connection in wait(list(running)):
-                worker = running[connection]  # type: ignore[index]
+            for connection in cast("list[Connection]", wait(list(running))):
+                worker = running[connection]
                 try:
-                    kind, content = connection.recv()  # type: ignore[union-attr]
+                    kind, content = connection.recv()
                 except EOFError:
                     worker.process.join()
                     raise ZooError(
@@ -156,7 +156,7 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
                 results[worker.seed] = replace(result, model=model)
                 worker.process.join()
                 free_cores.append(worker.core)
-                del running[connection]  # type: ignore[arg-type]
+                del running[connection]
     finally:
         for worker in running.values():
             worker.process.kill()
@@ -207,7 +207,7 @@ def _work(job: _Job, seed: int, core: int, connection: Connection) -> None:
     try:
         (result,) = job.run((seed,), _Sent(connection))
         arrays = named_arrays(nnx.state(result.model))
-        connection.send(("result", (arrays, replace(result, model=None))))
+        connection.send(("result", (arrays, replace(result, model=nnx.Module()))))
     except Exception as error:
         connection.send(("error", error))
 
