@@ -171,11 +171,11 @@ class _Run:
 
     def to_the_end(self, progress: Progress) -> None:
         program = self._program
-        progress.start(self._step, program.total_steps)
         if not self._complete():
             begun = time.perf_counter()
             program.compile(self._state, self._validation)
             self._compile_seconds = time.perf_counter() - begun
+        progress.start(self._step, program.total_steps)
         steps_per_call = 1
         while not self._complete():
             self._clock = time.perf_counter()

@@ -1,0 +1,1 @@
+"""One runnable script for each report: `python -m recipes.NAME --help`."""
