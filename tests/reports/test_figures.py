@@ -78,8 +78,10 @@ def test_confusion_matrix_shows_counts_percentages_and_names():
     }
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
         assert [label.get_text() for label in labels] == ["cat", "dog", "owl"]
+        assert not any(label.get_parse_math() for label in labels)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
     assert axes.get_title() == "Animals, $5 each$"
+    assert not axes.title.get_parse_math()
     assert axes.images[0].get_clim() == (0, 100)
 
 
@@ -191,10 +193,13 @@ def test_learning_curves_without_validation_or_other_seeds():
 
 def test_learning_curves_what_is_not_finite_is_a_gap():
     figure = learning_curves_figure(
-        {"CNN": [history([1.0, math.inf, 0.5]), history([1.0, -math.inf, math.nan])]}, title=""
+        {"CNN": [history([1.0, math.inf, 0.5, 2]), history([3.0, -math.inf, math.nan, 4])]},
+        title="",
     )
     (line,) = figure.axes[0].get_lines()
-    assert np.isnan(line.get_ydata()).tolist() == [False, True, True]
+    assert np.isnan(line.get_ydata()).tolist() == [False, True, True, False]
+    (band,) = figure.axes[0].collections
+    assert {x for path in band.get_paths() for x in path.vertices[:, 0].tolist()} == {1, 4}
     figure.canvas.draw()
 
 

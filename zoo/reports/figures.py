@@ -170,15 +170,19 @@ def _draw(
         **look,
     )
     if len(histories) > 1:
-        low, high = [min(seeds) for seeds in values], [max(seeds) for seeds in values]
-        axes.fill_between(epochs, low, high, color=look["color"], alpha=0.15, linewidth=0)
+        low, high = map(np.min, values), map(np.max, values)
+        axes.fill_between(
+            epochs, list(low), list(high), color=look["color"], alpha=0.15, linewidth=0
+        )
 
 
 def _figure(width: float, height: float) -> "Figure":
     """An empty figure of its own, sized in inches, whose layout leaves room for every label."""
-    figure: Figure = require("matplotlib.figure", "reports").Figure(
-        figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained"
+    layout = require("matplotlib.layout_engine", "reports").ConstrainedLayoutEngine(
+        w_pad=0.1, h_pad=0.1, wspace=0.02
     )
-    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1, wspace=0.02)
+    figure: Figure = require("matplotlib.figure", "reports").Figure(
+        figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout
+    )
     require("matplotlib.backends.backend_agg", "reports").FigureCanvasAgg(figure)
     return figure
