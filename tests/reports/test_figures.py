@@ -165,6 +165,13 @@ def test_learning_curves_mean_and_band():
     assert figure.legends[0].get_title().get_text() == "mean over seeds, lowest to highest shaded"
 
 
+def test_learning_curves_name_the_data_that_were_held_out():
+    curves = {"CNN": [history([1.0, 0.5], validation=True)]}
+    figure = learning_curves_figure(curves, title="", held_out="test")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["CNN, training", "CNN, test"]
+
+
 def test_learning_curves_of_seeds_that_stopped_early():
     seeds = [history([4.0, 3.0, 2.0, 1.0]), history([2.0, 1.0]), history([0.0, 2.0, 4.0])]
     figure = learning_curves_figure({"RNN": seeds}, title="")

@@ -79,6 +79,13 @@ def test_json_of_numpy_dataclasses_and_what_json_does_not_know(folder):
     }
 
 
+def test_as_json_is_what_loading_gives(folder):
+    value = {"config": Config(5, Path("x")), "losses": (np.float32(0.5), math.nan)}
+    folder.save_json("config.json", value)
+    assert folder.as_json(value) == folder.load_json("config.json")
+    assert folder.as_json(value) == {"config": {"epochs": 5, "out": "x"}, "losses": [0.5, None]}
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

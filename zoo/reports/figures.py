@@ -86,8 +86,10 @@ def _check_counts(matrix: ArrayLike, classes: Sequence[str]) -> np.ndarray:
     return counts
 
 
-def learning_curves_figure(curves: Mapping[str, Sequence[History]], *, title: str) -> "Figure":
-    """Loss and accuracy over the epochs, side by side: training dashed, validation solid.
+def learning_curves_figure(
+    curves: Mapping[str, Sequence[History]], *, title: str, held_out: str = "validation"
+) -> "Figure":
+    """Loss and accuracy over the epochs, side by side: training dashed, held-out data solid.
 
     A line is the mean over the seeds, the band around it reaches from the lowest seed to the
     highest. Where seeds stopped early, both are over those that got as far as the epoch. What
@@ -98,6 +100,7 @@ def learning_curves_figure(curves: Mapping[str, Sequence[History]], *, title: st
             `epoch`, `loss`, `accuracy`, and with validation `val_loss`, `val_accuracy`, to
             their values over the epochs; other columns are left alone.
         title: the heading.
+        held_out: what the validation columns were measured on, for the legend, e.g. "test".
 
     Raises:
         ZooError: no curves, a label without seeds, a column that is missing or of another
@@ -116,7 +119,7 @@ def learning_curves_figure(curves: Mapping[str, Sequence[History]], *, title: st
             }
             dashed = {**look, "linestyle": "--", "markerfacecolor": "white"}
             _draw(axes, histories, metric, f"{label}, training", dashed)
-            _draw(axes, histories, f"val_{metric}", f"{label}, validation", look)
+            _draw(axes, histories, f"val_{metric}", f"{label}, {held_out}", look)
         axes.set_xlabel("epoch")
         axes.set_ylabel(metric)
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)

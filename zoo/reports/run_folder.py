@@ -65,6 +65,11 @@ class RunFolder:
         data = json.dumps(_as_json(value, name), indent=2, ensure_ascii=False, allow_nan=False)
         return self._save(name, ".json", f"{data}\n".encode())
 
+    @staticmethod
+    def as_json(value: object) -> Any:
+        """What `load_json` gives after `save_json(..., value)`: to compare one with the other."""
+        return _as_json(value, "value")
+
     def load_json(self, name: str) -> Any:
         """What `save_json` saved.
 
