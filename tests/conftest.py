@@ -1,0 +1,33 @@
+"""What every test runs under: JAX on the CPU and strict, no network, none of the user's caches."""
+
+import os
+import tempfile
+
+# Before anything imports JAX, Matplotlib or the Hub's client: they read these once.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["MPLBACKEND"] = "Agg"
+
+import jax
+import pytest
+from hypothesis import settings
+
+# Arrays broadcast by shape, never by rank. Strict dtype promotion as well is borne by our
+# functions but not by optax (its Adam mixes floats and int32), so only tests/functional has it.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# The same examples in every run, and no time limit for one: the first of them compiles.
+settings.register_profile(
+    "zoo", deadline=None, derandomize=True, database=None, max_examples=20, print_blob=True
+)
+settings.load_profile("zoo")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives the session caches of its own, which pytest-xdist's workers inherit and share."""
+    if hasattr(config, "workerinput"):
+        return
+    caches = tempfile.TemporaryDirectory(prefix="zoo-tests-")
+    config.add_cleanup(caches.cleanup)
+    for variable in ("ZOO_CACHE_DIR", "HF_HOME"):
+        os.environ[variable] = os.path.join(caches.name, variable.lower())  # noqa: PTH118

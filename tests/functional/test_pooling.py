@@ -1,0 +1,166 @@
+"""Pooling against loops over every window, and flattening."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo.functional as F
+from tests.functional import reference
+from tests.functional.cases import zoo_error
+from tests.functional.tolerances import assert_close, assert_same
+from zoo.errors import ZooError
+
+POOLS = [(F.max_pool2d, max), (F.avg_pool2d, np.mean)]
+both = pytest.mark.parametrize(("pool", "reduce"), POOLS, ids=["max", "avg"])
+
+
+def compiled(pool: Any, x: jax.Array, *options: Any) -> Any:
+    """In one program: op by op, each slice of a pool would be compiled by itself."""
+    return jax.jit(lambda x: pool(x, *options))(x)
+
+
+def images(size: tuple[int, int] = (7, 6), offset: float = 0) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(1).normal(offset, 1, (2, *size, 3)))
+
+
+@both
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("window", "strides"),
+    [
+        ((3, 2), (2, 1)),  # overlapping
+        ((2, 1), (3, 3)),  # with gaps
+        ((5, 6), (2, 4)),
+    ],
+    ids=str,
+)
+def test_pool(
+    pool: Any,
+    reduce: Callable[[list[float]], float],
+    window: tuple[int, int],
+    strides: tuple[int, int],
+    padding: str,
+) -> None:
+    x = images(offset=-5)  # all negative: a zero of the padding would win, or raise the mean
+    expected = reference.pool2d(reduce, x, window, strides, padding)
+    assert_close(compiled(pool, x, window, strides, padding), expected)
+
+
+@both
+def test_defaults(pool: Any, reduce: Callable[[list[float]], float]) -> None:
+    """Windows of 2 × 2, side by side, no padding; one number is both."""
+    x = images()
+    expected = reference.pool2d(reduce, x, (2, 2), (2, 2), "valid")
+    assert_close(compiled(pool, x), expected)
+    assert_close(compiled(pool, x, 2, 2, "valid"), expected)
+    expected = reference.pool2d(reduce, x, (3, 2), (3, 2), "valid")
+    assert_close(compiled(pool, x, (3, 2)), expected)
+
+
+@both
+@pytest.mark.parametrize("size", [(1, 1), (2, 4)], ids=str)
+def test_window_larger_than_the_image(
+    pool: Any, reduce: Callable[[list[float]], float], size: tuple[int, int]
+) -> None:
+    x = images(size)
+    expected = reference.pool2d(reduce, x, (3, 3), (2, 2), "same")
+    assert_close(compiled(pool, x, 3, 2, "same"), expected)
+    with pytest.raises(ZooError, match="window"):
+        pool(x, 3)
+
+
+@both
+def test_window_much_larger_than_the_image(pool: Any, reduce: Any) -> None:  # noqa: ARG001
+    with pytest.raises(ZooError, match="window"):
+        pool(images((6, 6)), 8)
+
+
+def test_max_of_minus_infinity_and_nan() -> None:
+    x = images().at[0, :2, :2, 0].set(-jnp.inf).at[1, 0, 0, 0].set(jnp.nan)
+    y = compiled(F.max_pool2d, x)
+    assert np.isneginf(y[0, 0, 0, 0])
+    assert np.isnan(y[1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("window", [8, 20])
+def test_mean_of_a_wide_window_in_bfloat16(window: int) -> None:
+    """A sum carried in bfloat16 stands still at 256 times what is added to it."""
+    x = jnp.asarray(np.random.default_rng(2).uniform(0.5, 1.5, (2, 20, 20, 3)), jnp.bfloat16)
+    expected = reference.pool2d(np.mean, x, (window, window), (window, window), "valid")
+    actual = np.asarray(compiled(F.avg_pool2d, x, window), np.float64)
+    np.testing.assert_allclose(actual, expected, rtol=2**-8)  # one rounding at the end
+
+
+@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "ties"])
+def test_max_gradient_goes_to_the_first_of_the_largest(ties: bool) -> None:
+    """After a relu most windows are tied at zero."""
+    x = np.asarray(images())
+    x = np.maximum(x, 0) if ties else x
+    weights = np.random.default_rng(2).normal(size=(2, 4, 3, 3))
+    actual = jax.jit(jax.grad(lambda x: jnp.sum(F.max_pool2d(x, 3, 2, "same") * weights)))(x)
+    expected = np.zeros(x.shape)
+    # "same" with 7 rows: one of padding on each side; with 6 columns: one on the right.
+    for b, i, j, c in np.ndindex(*weights.shape):
+        places = [
+            (b, r, k, c)
+            for r in range(2 * i - 1, 2 * i + 2)
+            for k in range(2 * j, 2 * j + 3)
+            if 0 <= r < 7 and k < 6
+        ]
+        expected[max(places, key=lambda place: x[place])] += weights[b, i, j, c]
+    assert_close(actual, expected)
+
+
+def test_global_pools() -> None:
+    x = images()
+    rows = np.asarray(x).reshape(2, 42, 3)
+    assert_close(F.global_avg_pool2d(x), rows.mean(1))
+    assert_same(F.global_max_pool2d(x), rows.max(1))
+
+
+def test_global_mean_in_bfloat16() -> None:
+    x = jnp.asarray(np.random.default_rng(3).uniform(0.5, 1.5, (2, 40, 40, 3)), jnp.bfloat16)
+    y = F.global_avg_pool2d(x)
+    assert y.dtype == jnp.bfloat16
+    expected = np.asarray(x, np.float64).mean((1, 2))
+    np.testing.assert_allclose(np.asarray(y, np.float64), expected, rtol=2**-8)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3), (3,), (1, 0, 2), (0, 3, 2)], ids=str)
+def test_flatten(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(4).normal(size=shape)
+    expected = np.zeros((shape[0], int(np.prod(shape[1:]))))
+    for row in range(shape[0]):
+        expected[row] = list(x[row].flat) if x.ndim > 1 else x[row]
+    assert_same(F.flatten(jnp.asarray(x)), expected)
+
+
+@pytest.mark.parametrize(
+    "pool", [F.max_pool2d, F.avg_pool2d, F.global_avg_pool2d, F.global_max_pool2d]
+)
+def test_wrong_rank(pool: Any) -> None:
+    with zoo_error("x must have shape [B, H, W, C] (4 axes), got shape (7, 6, 3)."):
+        pool(images()[0])
+
+
+@both
+def test_wrong_options(pool: Any, reduce: Any) -> None:  # noqa: ARG001
+    x = images()
+    with zoo_error("padding must be 'valid' or 'same', got 'full'."):
+        pool(x, padding="full")
+    for value in (0, -2, (2,), (1, 2, 3), (2, 0), "ab", 2.0):
+        with zoo_error(f"window must be a positive integer or a pair of them, got {value!r}."):
+            pool(x, value)
+        with zoo_error(f"strides must be a positive integer or a pair of them, got {value!r}."):
+            pool(x, 2, value)
+
+
+@both
+def test_integers_are_refused(pool: Any, reduce: Any) -> None:  # noqa: ARG001
+    """The docstring asks for floating point: pixels must have been scaled by then."""
+    with pytest.raises(ZooError, match=r"x .*int32"):
+        pool(jnp.ones((1, 4, 4, 1), jnp.int32))
