@@ -17,7 +17,7 @@ from zoo.training.checkpoints import Checkpoints
 from zoo.training.checks import check_run
 from zoo.training.config import TrainingConfig
 from zoo.training.history import Epoch, History
-from zoo.training.program import NEVER, Augment, Preprocess, Program, TrainingState
+from zoo.training.program import NEVER, Augment, Preprocess, Program, TrainingState, on_device
 from zoo.training.progress import Progress, Silent, shown
 
 # A call of the program should last about this long: short enough for a lively progress bar,
@@ -141,7 +141,7 @@ class _Run:
         checkpoints: Path | None,
     ):
         self._program, self._config, self._seeds = program, config, seeds
-        self._validation = validation and Split(*map(jnp.asarray, validation))
+        self._validation = validation and on_device(validation)
         self._state: TrainingState = program.initial_state(list(models))
         self._compile_seconds = 0.0
         # The notes: all that a state on the device does not say, and JSON can hold.

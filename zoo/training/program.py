@@ -35,6 +35,18 @@ class Totals(NamedTuple):
     correct: jax.Array
 
 
+class DeviceSplit(NamedTuple):
+    """A split on the device."""
+
+    x: jax.Array
+    y: jax.Array
+
+
+def on_device(split: Split) -> DeviceSplit:
+    """Puts a split on the device."""
+    return DeviceSplit(jnp.asarray(split.x), jnp.asarray(split.y))
+
+
 class TrainingState(NamedTuple):
     """Everything that a run carries from step to step; a checkpoint is one of these."""
 
@@ -73,7 +85,7 @@ class Program:
         self._graphdef = nnx.graphdef(model)
         model.eval()
         self._evaluation_graphdef = nnx.graphdef(model)
-        self._train = Split(jnp.asarray(train.x), jnp.asarray(train.y))
+        self._train = on_device(train)
         self._keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
         self._several = len(seeds) > 1
         self.steps_per_epoch = len(train.y) // config.batch_size
@@ -119,7 +131,7 @@ class Program:
             )
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
 
-    def compile(self, state: TrainingState, validation: Split | None) -> None:
+    def compile(self, state: TrainingState, validation: DeviceSplit | None) -> None:
         """Compiles what the first calls would compile, so that they can be timed without it."""
         order = self._shuffle(self._keys, 0)
         self._run = self._run.lower(state, self._keys, self._train, order, jnp.int32(0)).compile()
@@ -134,7 +146,7 @@ class Program:
         """Trains for `steps` steps within the epoch of `order`; `state` is used up."""
         return self._run(state, self._keys, self._train, order, jnp.int32(steps))
 
-    def evaluate(self, weights: Weights, split: Split) -> tuple[jax.Array, jax.Array]:
+    def evaluate(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
         """Mean cross-entropy and number of right answers for each seed, `[seeds]`."""
         return self._evaluate(weights, split)
 
@@ -161,7 +173,7 @@ class Program:
         self,
         state: TrainingState,
         key: jax.Array,
-        train: Split,
+        train: DeviceSplit,
         order: jax.Array,
         steps: jax.Array,
     ) -> TrainingState:
@@ -203,7 +215,7 @@ class Program:
             best=state.best,
         )
 
-    def _evaluate_one(self, weights: Weights, split: Split) -> tuple[jax.Array, jax.Array]:
+    def _evaluate_one(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
         logits = logits_of(
             self._evaluation_graphdef, weights, split.x, self._preprocess, EVALUATION_BATCH
         )

@@ -1,0 +1,18 @@
+"""Data sets by name, as NumPy arrays, and random changes to images inside compiled programs."""
+
+from zoo.data.augmentation import cutout, random_crop, random_flip, unit_range
+from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
+from zoo.data.sources import list_datasets, load
+
+__all__ = [
+    "Dataset",
+    "DatasetUnavailable",
+    "Split",
+    "cutout",
+    "hold_out",
+    "list_datasets",
+    "load",
+    "random_crop",
+    "random_flip",
+    "unit_range",
+]

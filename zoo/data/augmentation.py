@@ -1,0 +1,90 @@
+"""Random changes to batches of images, as pure functions of a key, inside compiled programs."""
+
+import jax
+import jax.numpy as jnp
+
+from zoo.errors import ZooError
+
+
+def unit_range(x: jax.Array) -> jax.Array:
+    """Bytes as floats between 0 and 1, `x / 255`; anything but bytes as it is.
+
+    The rule behind it: an array of bytes is an image.
+    """
+    return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
+
+
+def random_crop(key: jax.Array, images: jax.Array, *, padding: int) -> jax.Array:
+    """Moves each image by up to `padding` pixels up or down and left or right.
+
+    The image is surrounded by `padding` zeros and cut out again at a random place.
+
+    Args:
+        key: a JAX random key.
+        images: `[B, H, W, C]`, any type.
+        padding: at least 0.
+
+    Returns:
+        As `images`.
+    """
+    _check_images(images)
+    if padding < 0:
+        raise ZooError(f"padding must not be negative, got {padding}.")
+    border = (padding, padding)
+    padded = jnp.pad(images, ((0, 0), border, border, (0, 0)))
+    corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * padding + 1)
+
+    def cut(image: jax.Array, corner: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), images.shape[1:])
+
+    return jax.vmap(cut)(padded, corners)
+
+
+def random_flip(key: jax.Array, images: jax.Array) -> jax.Array:
+    """Mirrors each image left to right with probability ½.
+
+    Args:
+        key: a JAX random key.
+        images: `[B, H, W, C]`, any type.
+
+    Returns:
+        As `images`.
+    """
+    _check_images(images)
+    mirrored = jax.random.bernoulli(key, shape=(images.shape[0], 1, 1, 1))
+    return jnp.where(mirrored, images[:, :, ::-1], images)
+
+
+def cutout(key: jax.Array, images: jax.Array, *, size: int) -> jax.Array:
+    """Blackens a square of `size` pixels around a random pixel of each image.
+
+    At the border of the image the square is cut off.
+
+    Args:
+        key: a JAX random key.
+        images: `[B, H, W, C]`, any type.
+        size: the square's side, at least 1.
+
+    Returns:
+        As `images`.
+
+    Source: DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552
+    """
+    _check_images(images)
+    if size < 1:
+        raise ZooError(f"size must be at least 1, got {size}.")
+    row_key, column_key = jax.random.split(key)
+    count, height, width, _ = images.shape
+
+    def covered(key: jax.Array, length: int) -> jax.Array:
+        start = jax.random.randint(key, (count, 1), 0, length) - size // 2
+        positions = jnp.arange(length).reshape(1, length)
+        return (positions >= start) & (positions < start + size)
+
+    square = covered(row_key, height)[:, :, None] & covered(column_key, width)[:, None, :]
+    return jnp.where(square[..., None], jnp.zeros_like(images), images)
+
+
+def _check_images(images: jax.Array) -> None:
+    if images.ndim != 4:
+        raise ZooError(f"images must have shape [B, H, W, C], got shape {images.shape}.")

@@ -1,0 +1,134 @@
+"""Arrow tables as the Hub has them: a column of encoded images, a column of labels."""
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.data.catalogue import ImageDataset
+from zoo.data.dataset import Split
+from zoo.errors import ZooError, require
+
+
+def read_parquet(files: Sequence[Path]) -> Any:
+    """The shards of a split as one table.
+
+    Raises:
+        ZooError: a file is damaged, or the shards have different columns.
+    """
+    arrow, parquet = require("pyarrow", "data"), require("pyarrow.parquet", "data")
+    tables = []
+    for file in files:
+        try:
+            tables.append(parquet.read_table(file))
+        except (OSError, arrow.ArrowException) as error:
+            raise ZooError(f"{file} is damaged: {error}. Fetch the file anew.") from error
+    try:
+        return arrow.concat_tables(tables)
+    except arrow.ArrowException as error:
+        raise ZooError(f"the files beside {files[0]} do not fit together: {error}.") from error
+
+
+def table_split(dataset: ImageDataset, table: Any, where: str, *, progress: bool) -> Split:
+    """A split from its table; images are decoded in parallel.
+
+    Args:
+        dataset: says which columns, shape and classes to expect.
+        table: a `pyarrow.Table` whose schema carries the Hub's features.
+        where: the table in words, for errors.
+        progress: whether to show a bar at a terminal.
+
+    Raises:
+        ZooError: a missing column, an unknown class, an image that cannot be decoded or has
+            another size, no rows.
+    """
+    for column in (dataset.image_column, "label"):
+        if column not in table.column_names:
+            raise ZooError(
+                f"{where} must have a column {column!r}, got {', '.join(table.column_names)}."
+            )
+    if table.num_rows == 0:
+        raise ZooError(f"{where} must have at least one row, got none.")
+    y = _labels(dataset, table, where)
+    images = [_bytes_of(image, where) for image in table[dataset.image_column].to_pylist()]
+    return Split(_decoded(dataset, images, where, progress=progress), y)
+
+
+def _labels(dataset: ImageDataset, table: Any, where: str) -> np.ndarray:
+    """Our labels, found by the names of the classes and not by their numbers."""
+    feature = require("datasets", "data").Features.from_arrow_schema(table.schema)["label"]
+    names = getattr(feature, "names", None)
+    values = table["label"].to_pylist()
+    if names is None and not all(isinstance(value, str) for value in values):
+        raise ZooError(
+            f"{where} must name its classes (a ClassLabel in the schema, or labels that are "
+            f"words), got {table.schema.field('label').type} without names."
+        )
+    ours = {_plain(name): i for i, name in enumerate(dataset.classes)}
+    unknown = sorted({str(n) for n in (names or values) if _plain(str(n)) not in ours})
+    if unknown:
+        raise ZooError(
+            f"{where} has classes that {dataset.name} has not: {', '.join(unknown)}. Known: "
+            f"{', '.join(dataset.classes)}."
+        )
+    if names is not None:
+        for row, value in enumerate(values):
+            if value is None or not 0 <= value < len(names):
+                raise ZooError(
+                    f"{where}: the label in row {row} must be between 0 and {len(names) - 1}, "
+                    f"got {value}."
+                )
+        values = [names[value] for value in values]
+    return np.array([ours[_plain(value)] for value in values], np.int32)
+
+
+def _plain(name: str) -> str:
+    """A class's name without case, spaces and punctuation, which differ between sources."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _bytes_of(image: Any, where: str) -> bytes:
+    content = image.get("bytes") if isinstance(image, dict) else image
+    if not isinstance(content, bytes):
+        raise ZooError(f"{where} must hold encoded images, got {type(content).__name__}.")
+    return content
+
+
+def _decoded(
+    dataset: ImageDataset, images: Sequence[bytes], where: str, *, progress: bool
+) -> np.ndarray:
+    image_module = require("PIL.Image", "data")
+    tqdm = require("tqdm", "data").tqdm
+    x = np.empty((len(images), *dataset.shape), np.uint8)
+
+    def decode(row: int) -> None:
+        try:
+            with image_module.open(io.BytesIO(images[row])) as image:
+                pixels = np.asarray(image.convert("L" if dataset.shape[2] == 1 else "RGB"))
+        except Exception as error:  # a damaged image can fail in any way
+            raise ZooError(f"{where}: the image in row {row} is damaged: {error}.") from error
+        if pixels.shape[:2] != dataset.shape[:2]:
+            raise ZooError(
+                f"{where}: the image in row {row} must have {dataset.shape[:2]} pixels, got "
+                f"{pixels.shape[:2]}."
+            )
+        x[row] = pixels.reshape(dataset.shape)
+
+    def decode_some(rows: range) -> int:
+        for row in rows:
+            decode(row)
+        return len(rows)
+
+    pieces = [range(i, min(i + 256, len(images))) for i in range(0, len(images), 256)]
+    silent = None if progress else True  # None: silent unless at a terminal
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=len(images), desc=f"decoding {where}", unit="image", disable=silent) as bar,
+    ):
+        for decoded in pool.map(decode_some, pieces):
+            bar.update(decoded)
+    return x
