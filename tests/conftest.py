@@ -24,10 +24,17 @@ settings.load_profile("zoo")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives the session caches of its own, which pytest-xdist's workers inherit and share."""
-    if hasattr(config, "workerinput"):
-        return
-    caches = tempfile.TemporaryDirectory(prefix="zoo-tests-")
-    config.add_cleanup(caches.cleanup)
-    for variable in ("ZOO_CACHE_DIR", "HF_HOME"):
-        os.environ[variable] = os.path.join(caches.name, variable.lower())  # noqa: PTH118
+    """Gives the session caches of its own, which pytest-xdist's workers inherit and share.
+
+    Compiled programs are kept as well: each is compiled once in a session, however many tests
+    and processes need it.
+    """
+    if not hasattr(config, "workerinput"):
+        caches = tempfile.TemporaryDirectory(prefix="zoo-tests-")
+        config.add_cleanup(caches.cleanup)
+        for variable in ("ZOO_CACHE_DIR", "HF_HOME", "JAX_COMPILATION_CACHE_DIR"):
+            os.environ[variable] = os.path.join(caches.name, variable.lower())  # noqa: PTH118
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    # JAX is imported already, and has read its variables.
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

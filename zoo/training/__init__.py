@@ -2,7 +2,7 @@
 
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Evaluation, evaluate, predict
-from zoo.training.fit import FitResult, NonFiniteLossError, fit
+from zoo.training.loop import FitResult, NonFiniteLossError, fit
 from zoo.training.history import Epoch, History, columns
 from zoo.training.seeds import fit_seeds
 

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from flax import nnx
+
+from zoo.errors import ZooError
+from zoo.training import evaluate, predict
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 36, 37, 100])
+def test_every_example_counts_once_whatever_the_batch(model, validation, batch_size):
+    logits = predict(model, validation.x, batch_size=batch_size)
+    model.eval()
+    expected = np.asarray(model(validation.x.astype(np.float32) / 255))
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+
+    exact = evaluate(model, validation, batch_size=batch_size)
+    shifted = expected - expected.max(axis=-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    rows = np.arange(len(validation.y))
+    assert exact.loss == pytest.approx(-log_p[rows, validation.y].mean(), rel=1e-5)
+    assert exact.accuracy == np.mean(expected.argmax(axis=-1) == validation.y)
+
+
+def test_the_mode_of_the_model_is_kept(model, validation):
+    count = int(model.dropout.rngs.count[...])
+    predict(model, validation.x)
+    assert not model.dropout.deterministic
+    assert int(model.dropout.rngs.count[...]) == count
+
+
+def test_nothing_to_predict(model, validation):
+    with pytest.raises(ZooError, match="x must have at least one example, got none"):
+        predict(model, validation.x[:0])
+    with pytest.raises(ZooError, match="batch_size must be a positive integer, got 0"):
+        predict(model, validation.x, batch_size=0)
+
+
+def test_floats_reach_the_model_as_they_are(validation):
+    class Sum(nnx.Module):
+        def __call__(self, x):
+            return x.reshape(x.shape[0], -1).sum(axis=1, keepdims=True)
+
+    x = validation.x.astype(np.float32)
+    np.testing.assert_allclose(predict(Sum(), x)[:, 0], x.sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(
+        predict(Sum(), validation.x)[:, 0], x.sum(axis=(1, 2, 3)) / 255, rtol=1e-6
+    )
