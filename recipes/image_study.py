@@ -1,6 +1,7 @@
 """What the recipes on images share: train models over seeds, and write down what came out."""
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -94,11 +95,13 @@ def run_study(study: Study, options: Options) -> None:
     folder = RunFolder(options.out or default_run_path(study.name))
     presets = {entry.label: _preset(entry, options) for entry in study.entries}
     _check_same_run(folder, study, options, data, presets)
-    comparable = data.name == study.dataset
     measures, curves = {}, {}
     for entry in study.entries:
         results = _train(entry, presets[entry.label], data, folder, options)
         measures[entry.label] = _measure(entry, results, data, folder)
+        measures[entry.label]["reported"] = (
+            f"{entry.reported_measure} {entry.reported:.4f}" if data.name == study.dataset else None
+        )
         curves[entry.label] = [columns(result.history) for result in results]
     folder.save_figure(
         "learning_curves.png",
@@ -109,7 +112,7 @@ def run_study(study: Study, options: Options) -> None:
     folder.save_json(
         "metrics.json",
         {
-            "study": study.name,
+            "command": _command(study, options),
             "dataset": data.name,
             "source": data.source,
             "preset": options.preset,
@@ -118,9 +121,20 @@ def run_study(study: Study, options: Options) -> None:
             "models": measures,
         },
     )
-    table = results_table(folder.load_json("metrics.json"), study, comparable=comparable)
+    table = results_table(folder.load_json("metrics.json"))
     folder.save_table("table", table)
     print(f"\n{table.text()}\n\nEverything is in {folder.path}.")
+
+
+def _command(study: Study, options: Options) -> str:
+    """The command line that asks for these options, but for where its results go."""
+    words = ["python", "-m", f"recipes.{study.name}"]
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value != field.default and field.name not in ("out", "progress"):
+            values = value if isinstance(value, tuple) else (value,)
+            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+    return shlex.join(words)
 
 
 def _data(study: Study, options: Options) -> Dataset:
@@ -245,34 +259,22 @@ def _measure(
     }
 
 
-def results_table(metrics: Mapping[str, Any], study: Study, *, comparable: bool) -> Table:
+def results_table(metrics: Mapping[str, Any]) -> Table:
     """The table of a run, from its metrics.json.
 
     "outside" is the share of an epoch's time that was not spent in compiled programs.
     """
-    rows = []
-    for entry in study.entries:
-        if entry.label not in metrics["models"]:
-            continue
-        figures = metrics["models"][entry.label]
-        reported = f"{entry.reported_measure} {entry.reported:.4f}"
-        rows.append(
-            (
-                entry.label,
-                f"{figures['parameters']:,}",
-                mean_interval(figures["accuracy"]),
-                mean_interval(figures["macro-F1"]),
-                reported if comparable else None,
-                round(figures["seconds an epoch"], 1),
-                f"{figures['outside the program']:.1%}",
-            )
-        )
     header = ("model", "parameters", "accuracy", "macro-F1", "the report", "s an epoch", "outside")
-    return Table(
-        header,
-        rows,
-        title=(
-            f"{metrics['dataset']}, preset {metrics['preset']}, test set, mean ± 95 % interval "
-            f"over {metrics['seeds']} seed(s)"
-        ),
-    )
+    rows = [
+        (
+            label,
+            f"{figures['parameters']:,}",
+            mean_interval(figures["accuracy"]),
+            mean_interval(figures["macro-F1"]),
+            figures["reported"],
+            f"{figures['seconds an epoch']:.1f}",
+            f"{figures['outside the program']:.1%}",
+        )
+        for label, figures in metrics["models"].items()
+    ]
+    return Table(header, rows, title=f"{metrics['command']}: {metrics['dataset']}, test images")

@@ -1,0 +1,111 @@
+"""Puts the results of runs into the README: tables, the machine, and the first run's pictures.
+
+    python -m recipes.readme runs/a runs/b --times runs/c runs/d
+
+Nothing between the two markers in README.md is written by hand.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from recipes.command import run_command
+from zoo.errors import ZooError, require
+from zoo.reports import RunFolder, Table, mean_interval
+from zoo.reports.tables import Cell
+
+README = Path("README.md")
+PICTURES = Path("docs")
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+@dataclass(frozen=True)
+class ReadmeOptions:
+    """Options of this command."""
+
+    runs: Annotated[tuple[Path, ...], require("tyro", "recipes").conf.Positional]
+    """Run folders with the scores to show, in the order of the table."""
+    times: tuple[Path, ...]
+    """Run folders with the times to show: one seed each, on a machine that did nothing else."""
+
+
+def main(options: ReadmeOptions) -> None:
+    """Rewrites the part of README.md between the markers."""
+    runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
+    if not runs:
+        raise ZooError("runs must name at least one run folder, got none.")
+    before, begin, rest = README.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ZooError(f"{README} must have the markers {BEGIN} and {END}.")
+    PICTURES.mkdir(exist_ok=True)
+    for picture in sorted(options.runs[0].glob("*.png")):
+        shutil.copy(picture, PICTURES / picture.name)
+    parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
+    README.write_text("\n\n".join((before + begin, *parts, end + after)))
+    print(f"{README} has the results of {', '.join(map(str, (*options.runs, *options.times)))}.")
+
+
+def _metrics(run: Path) -> Mapping[str, Any]:
+    if not (run / "metrics.json").is_file():
+        raise ZooError(f"{run} must be the folder of a finished run, got no metrics.json in it.")
+    return RunFolder(run).load_json("metrics.json")
+
+
+def scores(runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Accuracy and macro-F1 over the seeds, with their spread and the report's own figure."""
+    rows: list[tuple[Cell, ...]] = []
+    for run in runs:
+        for label, figures in run["models"].items():
+            for measure in ("accuracy", "macro-F1"):
+                values = figures[measure]
+                measured, _, reported = (figures["reported"] or "").partition(" ")
+                rows.append(
+                    (
+                        run["command"],
+                        label,
+                        measure,
+                        mean_interval(values),
+                        f"{min(values):.4f} to {max(values):.4f}",
+                        reported if measured == measure else None,
+                    )
+                )
+    header = ("command", "model", "measure", "mean ± 95 %", "lowest to highest seed", "the report")
+    return Table(header, rows)
+
+
+def epoch_times(runs: Sequence[Mapping[str, Any]]) -> Table:
+    """Seconds of an epoch, of compiling, and the share of an epoch outside compiled programs."""
+    rows = [
+        (
+            run["command"],
+            label,
+            f"{figures['seconds an epoch']:.1f}",
+            f"{figures['compile seconds'][0]:.1f}",
+            f"{figures['outside the program']:.1%}",
+        )
+        for run in runs
+        for label, figures in run["models"].items()
+    ]
+    header = ("command", "model", "s an epoch", "s to compile, once", "outside the program")
+    return Table(header, rows)
+
+
+def machines(runs: Sequence[Mapping[str, Any]]) -> str:
+    """What the runs were measured on, in a sentence."""
+    return f"Measured on {'; and on '.join(sorted({_machine(run) for run in runs}))}."
+
+
+def _machine(run: Mapping[str, Any]) -> str:
+    about = run["environment"]
+    versions = ", ".join(f"{name} {about[name]}" for name in ("jax", "jaxlib", "flax", "optax"))
+    return (
+        f"{about['cpu']}, {about['cores']} cores, {about['device']}, Python {about['python']}, "
+        f"{versions}; {run['dataset']} from {run['source']}"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main, ReadmeOptions, __doc__)
