@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from zoo.data import Split
+from zoo.data import Split, in_copies
 from zoo.errors import ZooError
 from zoo.models import weights_of
 from zoo.training import NonFiniteLossError, TrainingConfig, columns, evaluate, fit
@@ -187,9 +187,34 @@ def test_options_that_do_not_fit_the_data(model, train, options, message):
     assert str(caught.value) == message
 
 
+def test_several_versions_of_a_batch_count_as_one_batch_of_all(train):
+    """Two equal versions of each example: the mean loss and its gradient stay what they were."""
+
+    class Linear(nnx.Module):
+        def __init__(self):
+            self.weight = nnx.Param(np.full((16, 3), 0.01, np.float32))
+
+        def __call__(self, x):
+            return x.reshape(x.shape[0], -1) @ self.weight[...]
+
+    config = TrainingConfig(epochs=2, batch_size=10, optimizer="sgd", learning_rate=0.1)
+    once, twice = (
+        fit(Linear(), train, config=config, augment=augment, progress=False)
+        for augment in (None, in_copies(lambda key, x: x, 2))
+    )
+    np.testing.assert_allclose(
+        weights_of(twice.model)["weight"], weights_of(once.model)["weight"], rtol=1e-4, atol=1e-6
+    )
+    assert [e.accuracy for e in twice.history] == [e.accuracy for e in once.history]
+
+
 def test_an_augmentation_that_changes_the_shape(model, train):
-    with pytest.raises(ZooError, match="augment must keep uint8 of shape"):
+    with pytest.raises(ZooError) as caught:
         fit(model, train, augment=lambda key, x: x[:, 1:], progress=False)
+    assert str(caught.value) == (
+        "augment must keep uint8 of shape [k · B, 4, 4, 1], got uint8 of shape (2, 3, 4, 1) for "
+        "B = 2."
+    )
 
 
 @pytest.mark.parametrize(

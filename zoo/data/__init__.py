@@ -1,6 +1,6 @@
 """Data sets by name, as NumPy arrays, and random changes to images inside compiled programs."""
 
-from zoo.data.augmentation import cutout, random_crop, random_flip, unit_range
+from zoo.data.augmentation import cutout, in_copies, random_crop, random_flip, unit_range
 from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
 from zoo.data.sources import list_datasets, load
 
@@ -10,6 +10,7 @@ __all__ = [
     "Split",
     "cutout",
     "hold_out",
+    "in_copies",
     "list_datasets",
     "load",
     "random_crop",

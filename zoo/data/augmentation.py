@@ -1,5 +1,7 @@
 """Random changes to batches of images, as pure functions of a key, inside compiled programs."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -83,6 +85,31 @@ def cutout(key: jax.Array, images: jax.Array, *, size: int) -> jax.Array:
 
     square = covered(row_key, height)[:, :, None] & covered(column_key, width)[:, None, :]
     return jnp.where(square[..., None], jnp.zeros_like(images), images)
+
+
+def in_copies(
+    augment: Callable[[jax.Array, jax.Array], jax.Array], copies: int
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """An augmentation that gives `copies` versions of each image instead of one.
+
+    Args:
+        augment: `(key, images [B, H, W, C]) -> images [B, H, W, C]`.
+        copies: at least 1.
+
+    Returns:
+        `(key, images [B, H, W, C]) -> [copies · B, H, W, C]`: a version of the whole batch after
+        the other, each drawn with a key of its own.
+
+    Source: "batch augmentation" of Hoffer et al., 2020, https://arxiv.org/abs/1901.09335
+    """
+    if copies < 1:
+        raise ZooError(f"copies must be at least 1, got {copies}.")
+
+    def augmented(key: jax.Array, images: jax.Array) -> jax.Array:
+        versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]
+        return jnp.concatenate(versions)
+
+    return augmented
 
 
 def _check_images(images: jax.Array) -> None:

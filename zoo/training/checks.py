@@ -71,11 +71,11 @@ def _check_model(
     """The number of classes, from the shape of the logits for one batch of two."""
     batch = jax.ShapeDtypeStruct((2, *train.x.shape[1:]), train.x.dtype)
     if augment is not None:
-        augmented = jax.eval_shape(augment, jax.random.key(0), batch)
-        if (augmented.shape, augmented.dtype) != (batch.shape, batch.dtype):
+        out = jax.eval_shape(augment, jax.random.key(0), batch)
+        if out.shape[1:] != batch.shape[1:] or out.dtype != batch.dtype or out.shape[0] % 2:
             raise ZooError(
-                f"augment must keep {batch.dtype} of shape {batch.shape}, got {augmented.dtype} "
-                f"of shape {augmented.shape}."
+                f"augment must keep {batch.dtype} of shape [k · B, {str(batch.shape[1:])[1:-1]}], "
+                f"got {out.dtype} of shape {out.shape} for B = 2."
             )
     model = nnx.clone(model)
     model.eval()

@@ -76,7 +76,8 @@ def fit(
         seed: of order and augmentation; initial weights and dropout come with `model`.
         preprocess: makes what the model takes of a batch; the default scales bytes to
             between 0 and 1.
-        augment: `(key, batch) -> batch`, applied before `preprocess`.
+        augment: `(key, batch [B, ...]) -> [k · B, ...]`, applied before `preprocess`: a version
+            of the batch, or k of them one after the other (see `zoo.data.in_copies`).
         checkpoints: a folder for states to continue from; None writes none.
         progress: whether a bar (or, where there is no terminal, a line now and then) is shown.
 
@@ -212,7 +213,9 @@ class _Run:
                 f"{int(first_bad_step[worst])} (counted from 0). Last good checkpoint: {newest}. "
                 "Try a lower learning_rate, a warmup, or clip_norm."
             )
-        return totals.loss / totals.steps, totals.correct / (totals.steps * self._config.batch_size)
+        return totals.loss / totals.steps, totals.correct / (
+            totals.steps * self._program.rows_per_step
+        )
 
     def _end_epoch(self, epoch: int, progress: Progress) -> None:
         loss, accuracy = self._figures()

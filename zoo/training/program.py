@@ -23,6 +23,7 @@ from zoo.training.optimizer import make_optimizer
 
 Preprocess = Callable[[jax.Array], jax.Array]
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
+"""`(key, batch [B, ...]) -> [k · B, ...]`: one version of the whole batch, or several in a row."""
 
 NEVER = 2**31 - 1
 
@@ -90,6 +91,7 @@ class Program:
         self._several = len(seeds) > 1
         self.steps_per_epoch = len(train.y) // config.batch_size
         self.total_steps = config.total_steps(len(train.y))
+        self.rows_per_step = config.batch_size * _versions(augment, train)
         self._optimizer = make_optimizer(config, self.total_steps)
         self._shuffle = jax.jit(self._over_seeds(self._shuffle_one, (0, None)))
         self._run: Any = jax.jit(
@@ -186,7 +188,7 @@ class Program:
             x, y = train.x[rows], train.y[rows]
             if self._augment is not None:
                 x = self._augment(jax.random.fold_in(augment_key, state.step), x)
-            return self._step(state, self._preprocess(x), y)
+            return self._step(state, self._preprocess(x), jnp.tile(y, len(x) // len(y)))
 
         return lax.fori_loop(0, steps, step, state)
 
@@ -220,6 +222,14 @@ class Program:
             self._evaluation_graphdef, weights, split.x, self._preprocess, EVALUATION_BATCH
         )
         return loss_and_correct(logits, split.y)
+
+
+def _versions(augment: Augment | None, train: Split) -> int:
+    """How many versions of each example a step sees."""
+    if augment is None:
+        return 1
+    one = jax.ShapeDtypeStruct((1, *train.x.shape[1:]), train.x.dtype)
+    return int(jax.eval_shape(augment, jax.random.key(0), one).shape[0])
 
 
 def _no_totals() -> Totals:
