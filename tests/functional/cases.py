@@ -113,11 +113,14 @@ def one_step(layer: Layer) -> Any:
 
 
 def cast(tree: Any, dtype: Any) -> Any:
-    """The floating-point leaves in `dtype`, the others as they are."""
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf,
-        tree,
-    )
+    """The floating-point leaves in `dtype`, the others as they are; NumPy compiles nothing."""
+
+    def one(leaf: Any) -> jax.Array:
+        array = np.asarray(leaf)
+        floating = jnp.issubdtype(array.dtype, jnp.floating)
+        return jnp.asarray(array.astype(jnp.dtype(dtype)) if floating else array)
+
+    return jax.tree.map(one, tree)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Interrupted runs, damaged files, and processes that are killed."""
+"""InterruptedRunError runs, damaged files, and processes that are killed."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ CONFIG = TrainingConfig(
 )
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     """Stands for whatever ends a process in the middle of an epoch."""
 
 
@@ -71,11 +71,11 @@ def test_a_run_that_is_continued_has_the_same_bits(
         nonlocal count
         count += 1
         if count > calls:
-            raise Interrupted
+            raise InterruptedRunError
         return train_on(self, state, order, steps)
 
     monkeypatch.setattr(Program, "run", interrupted)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         run(model, train, validation, tmp_path)
     monkeypatch.setattr(Program, "run", train_on)
     assert_same(whole, run(model, train, validation, tmp_path))

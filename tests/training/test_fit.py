@@ -200,7 +200,7 @@ def test_several_versions_of_a_batch_count_as_one_batch_of_all(train):
     config = TrainingConfig(epochs=2, batch_size=10, optimizer="sgd", learning_rate=0.1)
     once, twice = (
         fit(Linear(), train, config=config, augment=augment, progress=False)
-        for augment in (None, in_copies(lambda key, x: x, 2))
+        for augment in (None, in_copies(lambda _, x: x, 2))
     )
     np.testing.assert_allclose(
         weights_of(twice.model)["weight"], weights_of(once.model)["weight"], rtol=1e-4, atol=1e-6
@@ -210,7 +210,7 @@ def test_several_versions_of_a_batch_count_as_one_batch_of_all(train):
 
 def test_an_augmentation_that_changes_the_shape(model, train):
     with pytest.raises(ZooError) as caught:
-        fit(model, train, augment=lambda key, x: x[:, 1:], progress=False)
+        fit(model, train, augment=lambda _, x: x[:, 1:], progress=False)
     assert str(caught.value) == (
         "augment must keep uint8 of shape [k · B, 4, 4, 1], got uint8 of shape (2, 3, 4, 1) for "
         "B = 2."

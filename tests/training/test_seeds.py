@@ -117,5 +117,5 @@ def test_seeds_that_make_no_sense(train, seeds):
 
 
 def test_an_unknown_way(train):
-    with pytest.raises(ZooError, match="how must be 'auto'.*got 'parallel'"):
+    with pytest.raises(ZooError, match=r"how must be 'auto'.*got 'parallel'"):
         fit_seeds(Tiny, train, seeds=(0,), how="parallel")

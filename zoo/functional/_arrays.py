@@ -4,6 +4,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from zoo.errors import ZooError
 
@@ -15,15 +16,30 @@ def along_last_axis(vector: Array, rank: int) -> Array:
     return jnp.reshape(vector, (1,) * (rank - 1) + vector.shape)
 
 
+def at_least_float32(x: Array) -> Array:
+    """`x`, or its values as float32 where its type is narrower: what sums are carried in."""
+    return x if x.dtype.itemsize >= 4 else lax.convert_element_type(x, jnp.float32)
+
+
 def pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:
     """A height and a width from one positive integer or two."""
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or any(not isinstance(side, int) or side < 1 for side in both):
+    both = (value, value) if isinstance(value, int) else value
+    if not isinstance(both, tuple | list) or len(both) != 2 or not all(map(_is_positive, both)):
         raise ZooError(f"{name} must be a positive integer or a pair of them, got {value!r}.")
     return both[0], both[1]
+
+
+def _is_positive(side: object) -> bool:
+    return isinstance(side, int) and side >= 1
 
 
 def check_rank(name: str, x: Array, rank: int, axes: str) -> None:
     """Raises unless `x` has `rank` axes; `axes` names them in the message."""
     if x.ndim != rank:
         raise ZooError(f"{name} must have shape {axes} ({rank} axes), got shape {x.shape}.")
+
+
+def check_vector(name: str, vector: Array | None, width: int) -> None:
+    """Raises unless `vector` is None or has shape `[width]`; of one number, it would broadcast."""
+    if vector is not None and vector.shape != (width,):
+        raise ZooError(f"{name} must have shape ({width},), got shape {vector.shape}.")

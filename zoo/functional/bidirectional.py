@@ -5,7 +5,7 @@ from typing import Any, overload
 
 import jax.numpy as jnp
 
-from zoo.errors import unknown_name
+from zoo.errors import ZooError, unknown_name
 from zoo.functional._arrays import Array
 from zoo.functional.recurrence import RecurrentParams
 
@@ -29,12 +29,17 @@ def merge_directions(
     """Two arrays `[..., H]` as one: "concat" `[..., 2H]`, "sum", "mul", "ave", or None (a pair).
 
     Raises:
-        ZooError: an unknown merge.
+        ZooError: an unknown merge, or shapes that cannot be merged so.
     """
     if merge is None:
         return forward, backward
     if merge not in _MERGES:
         raise unknown_name("merge", str(merge), _MERGES)
+    if merge != "concat" and forward.shape != backward.shape:
+        raise ZooError(
+            f"forward and backward must have one shape for merge={merge!r}, got {forward.shape} "
+            f"and {backward.shape}."
+        )
     return _MERGES[merge](forward, backward)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, along_last_axis, check_rank, pair
+from zoo.functional._arrays import Array, along_last_axis, check_rank, check_vector, pair
 
 
 class ConvParams(NamedTuple):
@@ -22,6 +22,18 @@ def check_padding(padding: str) -> str:
     if padding not in ("valid", "same"):
         raise ZooError(f"padding must be 'valid' or 'same', got {padding!r}.")
     return padding.upper()
+
+
+def check_covers(x: Array, name: str, spans: tuple[int, ...]) -> None:
+    """Raises where a window of `spans` pixels, called `name`, finds no place in an image of `x`.
+
+    An empty result would go on unseen, and a mean of it come out as NaN.
+    """
+    if any(size < span for size, span in zip(x.shape[1:3], spans, strict=True)):
+        raise ZooError(
+            f"x must be at least as large as the {name} of {' × '.join(map(str, spans))} where "
+            f"padding is 'valid', got shape {x.shape}."
+        )
 
 
 def conv2d(
@@ -51,7 +63,8 @@ def conv2d(
         `[B, H', W', out]`.
 
     Raises:
-        ZooError: ranks, channels, groups or options do not fit together.
+        ZooError: ranks, channels, groups or options do not fit together, or without padding the
+            image is smaller than the (dilated) kernel.
     """
     check_rank("x", x, 4, "[B, H, W, in]")
     check_rank("kernel", params.kernel, 4, "[height, width, in / groups, out]")
@@ -62,9 +75,16 @@ def conv2d(
             f"{params.kernel.shape} do not fit: channels must be {in_per_group} × groups, and "
             f"the {out} filters a multiple of groups."
         )
+    check_vector("bias", params.bias, out)
     window = _Window(
         pair("strides", strides), check_padding(padding), pair("dilation", dilation), groups
     )
+    spans = tuple(
+        (size - 1) * step + 1
+        for size, step in zip(params.kernel.shape[:2], window.dilation, strict=True)
+    )
+    if window.padding == "VALID":
+        check_covers(x, "kernel, dilation included,", spans)
     if params.kernel[..., 0].size <= _FEW_PRODUCTS and groups == 1:
         y = lax.platform_dependent(
             x, params.kernel, cpu=partial(_by_patches, window), default=partial(_by_xla, window)

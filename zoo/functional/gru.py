@@ -4,9 +4,15 @@ from functools import partial
 
 import jax.numpy as jnp
 
+from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis
 from zoo.functional.activations import activation as activation_named
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
+
+
+def _bias_shape(params: RecurrentParams, reset_after: bool) -> tuple[int, ...]:
+    width = 3 * params.units
+    return (2, width) if reset_after else (width,)
 
 
 def gru_step(
@@ -40,9 +46,17 @@ def gru_step(
 
     Returns:
         `(h', h')`: the new state, which is also the output.
+
+    Raises:
+        ZooError: the bias is that of the other variant, or an activation is unknown.
     """
     phi, sigma = activation_named(activation), activation_named(recurrent_activation)
     h, units = state, params.units
+    if params.bias is not None and params.bias.shape != _bias_shape(params, reset_after):
+        raise ZooError(
+            f"bias must have shape {_bias_shape(params, reset_after)} with {reset_after=}, got "
+            f"shape {params.bias.shape}."
+        )
     of_x = jnp.matmul(x_t, params.kernel)
     if params.bias is not None:
         input_bias = params.bias[0] if reset_after else params.bias
@@ -51,11 +65,11 @@ def gru_step(
         of_h = jnp.matmul(h, params.recurrent_kernel)
         if params.bias is not None:
             of_h = of_h + along_last_axis(params.bias[1], of_h.ndim)
-        z, r = jnp.split(sigma(of_x[..., : 2 * units] + of_h[..., : 2 * units]), 2, axis=-1)
+        z, r = map(sigma, jnp.split(of_x[..., : 2 * units] + of_h[..., : 2 * units], 2, axis=-1))
         g = phi(of_x[..., 2 * units :] + r * of_h[..., 2 * units :])
     else:
         of_h = jnp.matmul(h, params.recurrent_kernel[:, : 2 * units])
-        z, r = jnp.split(sigma(of_x[..., : 2 * units] + of_h), 2, axis=-1)
+        z, r = map(sigma, jnp.split(of_x[..., : 2 * units] + of_h, 2, axis=-1))
         g = phi(of_x[..., 2 * units :] + jnp.matmul(r * h, params.recurrent_kernel[:, 2 * units :]))
     h = z * h + (1 - z) * g
     return h, h
@@ -94,8 +108,7 @@ def gru(
     Source: Cho et al., 2014, https://arxiv.org/abs/1406.1078 (reset before); the variant with
     reset after is cuDNN's; conventions of Keras.
     """
-    width = 3 * params.units
-    check_sequence(params, 3, (2, width) if reset_after else (width,), x, mask)
+    check_sequence(params, 3, _bias_shape(params, reset_after), x, mask)
     return scan_time(
         partial(
             gru_step,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, along_last_axis, check_rank
+from zoo.functional._arrays import Array, along_last_axis, check_rank, check_vector
 
 
 class DenseParams(NamedTuple):
@@ -26,7 +26,7 @@ def dense(params: DenseParams, x: Array) -> Array:
         `[..., out]`.
 
     Raises:
-        ZooError: the last axis of `x` is not `in`.
+        ZooError: the last axis of `x` is not `in`, or the bias is not `[out]`.
 
     >>> dense(DenseParams(jnp.eye(2), jnp.array([1.0, 2.0])), jnp.zeros((1, 2))).tolist()
     [[1.0, 2.0]]
@@ -37,6 +37,7 @@ def dense(params: DenseParams, x: Array) -> Array:
             f"x must have shape [..., {params.kernel.shape[0]}] for a kernel of shape "
             f"{params.kernel.shape}, got shape {x.shape}."
         )
+    check_vector("bias", params.bias, params.kernel.shape[1])
     y = jnp.matmul(x, params.kernel)
     return y if params.bias is None else y + along_last_axis(params.bias, y.ndim)
 
@@ -60,4 +61,6 @@ def embedding(table: Array, ids: Array) -> Array:
     check_rank("table", table, 2, "[vocabulary, dim]")
     if not jnp.issubdtype(ids.dtype, jnp.integer):
         raise ZooError(f"ids must be integers, got dtype {ids.dtype}.")
-    return table.at[ids].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+    return (
+        jnp.asarray(table).at[ids].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+    )

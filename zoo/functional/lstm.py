@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis
 from zoo.functional.activations import activation as activation_named
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
@@ -84,6 +85,8 @@ def lstm(
     the forget gate of Gers et al., 2000; conventions of Keras.
     """
     check_sequence(params, 4, (4 * params.units,), x, mask)
+    if state is not None and not isinstance(state, tuple):
+        raise ZooError(f"state must be an LSTMState(h, c), got {type(state).__name__}.")
     h, c = (None, None) if state is None else state
     return scan_time(
         partial(

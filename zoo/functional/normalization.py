@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, along_last_axis
+from zoo.functional._arrays import Array, along_last_axis, at_least_float32, check_vector
 
 
 class BatchNormParams(NamedTuple):
@@ -51,7 +51,7 @@ def batch_norm(
         `(y, stats)`: `y` as `x`.
 
     Raises:
-        ZooError: the last axis of `x` is not `C`.
+        ZooError: the last axis of `x` is not `C`, or one of the four vectors is not `[C]`.
 
     Source: Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167
     """
@@ -60,8 +60,10 @@ def batch_norm(
             f"x must have shape [B, ..., {stats.mean.shape[0]}] for statistics of shape "
             f"{stats.mean.shape}, got shape {x.shape}."
         )
-    dtype = x.dtype if x.dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
-    wide = lax.convert_element_type(x, dtype)
+    for name, vector in {**params._asdict(), **stats._asdict()}.items():
+        check_vector(name, vector, x.shape[-1])
+    wide = at_least_float32(x)
+    dtype = wide.dtype
     if training:
         axes = tuple(range(x.ndim - 1))
         mean = jnp.mean(wide, axes)

@@ -1,13 +1,15 @@
 """Pooling over windows and over whole images, and flattening; channels last."""
 
 import functools
+import math
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from zoo.functional._arrays import Array, check_rank, pair
-from zoo.functional.convolution import check_padding
+from zoo.errors import ZooError
+from zoo.functional._arrays import Array, at_least_float32, check_rank, pair
+from zoo.functional.convolution import check_covers, check_padding
 
 
 def max_pool2d(
@@ -29,17 +31,14 @@ def max_pool2d(
         `[B, H', W', C]`. The gradient of a window goes to its (first) largest value.
 
     Raises:
-        ZooError: wrong rank or options.
+        ZooError: wrong rank, type or options, or without padding the image is smaller than a
+            window.
 
     >>> max_pool2d(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0].tolist()
     [[5.0, 7.0], [13.0, 15.0]]
     """
-    check_rank("x", x, 4, "[B, H, W, C]")
-    height, width = pair("window", window)
-    down, right = (height, width) if strides is None else pair("strides", strides)
-    pads = lax.padtype_to_pads(
-        x.shape, (1, height, width, 1), (1, down, right, 1), check_padding(padding)
-    )
+    (height, width), (down, right), padding = _check_pool(x, window, strides, padding)
+    pads = lax.padtype_to_pads(x.shape, (1, height, width, 1), (1, down, right, 1), padding)
     x = jnp.pad(x, pads, constant_values=-np.inf)
     # A fold over the window's positions, not lax.reduce_window: the gradient of that (a scatter)
     # takes ten times as long on a CPU. Of equal values the first wins, in both.
@@ -70,22 +69,40 @@ def avg_pool2d(
     >>> avg_pool2d(jnp.ones((1, 3, 3, 1)), 2, 1, "same")[0, 2, 2, 0].item()
     1.0
     """
-    check_rank("x", x, 4, "[B, H, W, C]")
-    height, width = pair("window", window)
-    down, right = (height, width) if strides is None else pair("strides", strides)
+    (height, width), (down, right), padding = _check_pool(x, window, strides, padding)
+    # A sum carried in 16 bits stands still once it is 256 times what is added to it.
+    wide = at_least_float32(x)
 
     def window_sums(values: Array) -> Array:
         sums: Array = lax.reduce_window(
             values,
-            np.array(0, x.dtype),
+            np.array(0, wide.dtype),
             lax.add,
             (1, height, width, 1),
             (1, down, right, 1),
-            check_padding(padding),
+            padding,
         )
         return sums
 
-    return window_sums(x) / window_sums(jnp.ones_like(x))
+    counts = window_sums(jnp.ones((1, *x.shape[1:3], 1), wide.dtype))
+    return lax.convert_element_type(window_sums(wide) / counts, x.dtype)
+
+
+def _check_pool(
+    x: Array,
+    window: int | tuple[int, int],
+    strides: int | tuple[int, int] | None,
+    padding: str,
+) -> tuple[tuple[int, int], tuple[int, int], str]:
+    """Window, strides and padding as XLA takes them, or an error."""
+    check_rank("x", x, 4, "[B, H, W, C]")
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ZooError(f"x must be floating point, got {x.dtype}: scale pixels before pooling.")
+    sides = pair("window", window)
+    steps = sides if strides is None else pair("strides", strides)
+    if check_padding(padding) == "VALID":
+        check_covers(x, "window", sides)
+    return sides, steps, padding.upper()
 
 
 def global_avg_pool2d(x: Array) -> Array:
@@ -102,4 +119,4 @@ def global_max_pool2d(x: Array) -> Array:
 
 def flatten(x: Array) -> Array:
     """All axes but the first made one, the last running fastest: `[B, ...]` to `[B, n]`."""
-    return jnp.reshape(x, (x.shape[0], -1))
+    return jnp.reshape(jnp.asarray(x), (x.shape[0], math.prod(x.shape[1:])))

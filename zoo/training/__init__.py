@@ -2,8 +2,8 @@
 
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Evaluation, evaluate, predict
-from zoo.training.loop import FitResult, NonFiniteLossError, fit
 from zoo.training.history import Epoch, History, columns
+from zoo.training.loop import FitResult, NonFiniteLossError, fit
 from zoo.training.seeds import fit_seeds
 
 __all__ = [

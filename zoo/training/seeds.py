@@ -17,8 +17,8 @@ from zoo.data import Split, unit_range
 from zoo.errors import ZooError
 from zoo.training.arrays import named_arrays, with_arrays
 from zoo.training.config import TrainingConfig
-from zoo.training.loop import FitResult, fit_together
 from zoo.training.history import Epoch
+from zoo.training.loop import FitResult, fit_together
 from zoo.training.program import Augment, Preprocess
 from zoo.training.progress import Progress, Silent, shown
 
