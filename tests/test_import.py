@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "recipes": ALL,
     "reports": set(),
     "explain": {"layers"},
-    "training": {"data"},
+    "training": {"data"},  # what an example and a split are; never a model
     "models": {"layers"},
     "data": set(),
     "layers": {"functional"},
