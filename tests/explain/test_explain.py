@@ -113,6 +113,23 @@ def test_recorded_calls_have_what_each_layer_returned(model):
     assert len(calls) == len(ROWS)  # what was called since is not in it
 
 
+class Twice(Layer):
+    """A layer made of a layer."""
+
+    def __init__(self, *, rngs):
+        self.inner = Dense(6, 6, rngs=rngs)
+
+    def __call__(self, x):
+        return self.inner(self.inner(x))
+
+
+def test_layers_inside_a_layer_are_that_layer_s_business():
+    model = nnx.List([Twice(rngs=nnx.Rngs(0)), Dense(6, 6, rngs=nnx.Rngs(1))])
+    with recorded_calls(model) as calls:
+        model[1](model[0](jnp.ones((2, 6))))
+    assert [call.path for call in calls] == ["0", "1"]
+
+
 def test_layers_of_another_model_are_not_recorded(model):
     other = Dense(6, 6, rngs=nnx.Rngs(1))
     with recorded_calls(model) as calls:

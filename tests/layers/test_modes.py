@@ -55,6 +55,13 @@ def test_batch_norm_in_evaluation_uses_its_statistics_and_leaves_them(model):
     np.testing.assert_array_equal(statistics(model.norm), before)
 
 
+def test_in_evaluation_nothing_is_written(model):
+    """Flax would refuse a write from inside a program to a model that is outside of it."""
+    model.eval()
+    forward = jax.jit(lambda x: model.dropout(model.norm(x)))
+    np.testing.assert_allclose(forward(X), model.norm(X), rtol=1e-5, atol=1e-6)
+
+
 def test_train_and_eval_switch_back_and_forth(model):
     trained = Model().norm(X)
     model.eval()
