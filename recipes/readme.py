@@ -94,8 +94,10 @@ def epoch_times(runs: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def machines(runs: Sequence[Mapping[str, Any]]) -> str:
-    """What the runs were measured on, in a sentence."""
-    return f"Measured on {'; and on '.join(sorted({_machine(run) for run in runs}))}."
+    """What the runs were measured on, and where their data came from."""
+    machines = "; and on ".join(sorted({_machine(run) for run in runs}))
+    sources = "; ".join(sorted({f"{run['dataset']} from {run['source']}" for run in runs}))
+    return f"Measured on {machines}. Data: {sources}."
 
 
 def _machine(run: Mapping[str, Any]) -> str:
@@ -103,7 +105,7 @@ def _machine(run: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {about[name]}" for name in ("jax", "jaxlib", "flax", "optax"))
     return (
         f"{about['cpu']}, {about['cores']} cores, {about['device']}, Python {about['python']}, "
-        f"{versions}; {run['dataset']} from {run['source']}"
+        f"{versions}"
     )
 
 

@@ -52,7 +52,7 @@ def test_the_mirror_folder_comes_first_then_the_package_then_the_hub(mirror, mon
 
     write_mirror(mirror, train=6, test=3)
     data = load("small")
-    assert data.source == f"the mirror folder {mirror}"
+    assert data.source == "the mirror folder in ZOO_DATA_DIR"
     assert (len(data.train.y), len(data.test.y)) == (6, 3)
 
 

@@ -92,7 +92,8 @@ def _from_mirror(dataset: ImageDataset, progress: bool) -> tuple[str, Splits]:
 
     every = [file for split in SPLITS for file in files[split]]
     key = files_fingerprint(every, str(folder), dataset.shape, dataset.classes)
-    return f"the mirror folder {root}", cached(f"{dataset.name}-{key}", decode)
+    # Without the path: where a result came from is printed in tables that others read.
+    return "the mirror folder in ZOO_DATA_DIR", cached(f"{dataset.name}-{key}", decode)
 
 
 def _from_system_package(dataset: ImageDataset, progress: bool) -> tuple[str, Splits]:  # noqa: ARG001
