@@ -105,12 +105,18 @@ def _check_pool(
 
 
 def global_avg_pool2d(x: Array, *, keepdims: bool = False) -> Array:
-    """The mean of each channel over the image: `[B, H, W, C]` to `[B, C]`, or `[B, 1, 1, C]`."""
+    """The mean of each channel over the image: `[B, H, W, C]` to `[B, C]`.
+
+    With `keepdims` to `[B, 1, 1, C]`.
+    """
     check_rank("x", x, 4, "[B, H, W, C]")
     return jnp.mean(x, axis=(1, 2), keepdims=keepdims)
 
 
 def global_max_pool2d(x: Array, *, keepdims: bool = False) -> Array:
-    """The largest value of each channel over the image: `[B, H, W, C]` to `[B, C]`, or `[B, 1, 1, C]`."""
+    """The largest value of each channel over the image: `[B, H, W, C]` to `[B, C]`.
+
+    With `keepdims` to `[B, 1, 1, C]`.
+    """
     check_rank("x", x, 4, "[B, H, W, C]")
     return jnp.max(x, axis=(1, 2), keepdims=keepdims)

@@ -1,11 +1,14 @@
 """Batch and layer normalisation, and scaling by known numbers."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from zoo import functional as F
-from zoo.errors import check_positive
+from zoo.errors import ZooError, check_positive
 from zoo.layers.layer import Layer
 
 
@@ -107,6 +110,8 @@ class Normalization(Layer):
     Args:
         features: sizes in ascending order of the axes along which the statistics differ.
         axis: these axes; `()` for one mean and one variance.
+        mean: numbers that broadcast to these sizes; None means a variable, to be filled.
+        variance: likewise.
         invert: the way back.
     """
 
@@ -115,18 +120,33 @@ class Normalization(Layer):
         features: int | tuple[int, ...],
         *,
         axis: int | tuple[int, ...] = -1,
+        mean: Any = None,
+        variance: Any = None,
         invert: bool = False,
     ):
+        if (mean is None) != (variance is None):
+            raise ZooError(
+                f"mean and variance must be given together, got {mean!r} and {variance!r}."
+            )
+        self.features = (features,) if isinstance(features, int) else features
         self.axis, self.invert = axis, invert
-        self.mean = nnx.BatchStat(jnp.zeros(features))
-        self.variance = nnx.BatchStat(jnp.ones(features))
+        self.given_mean, self.given_variance = mean, variance
+        self.mean = nnx.BatchStat(jnp.zeros(features)) if mean is None else None
+        self.variance = nnx.BatchStat(jnp.ones(features)) if mean is None else None
+        # How many examples the statistics are of; Keras keeps it beside them.
+        self.count = nnx.BatchStat(jnp.zeros((), jnp.int32)) if mean is None else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Any shape, kept."""
-        x = jnp.asarray(x, self.mean.dtype)
-        return F.standardize(
-            x, self.mean[...], self.variance[...], axis=self.axis, invert=self.invert
-        )
+        """Any shape, kept, as floats."""
+        x = jnp.asarray(x, jnp.promote_types(x.dtype, jnp.float32))
+        if self.mean is None or self.variance is None:
+            mean, variance = (
+                jnp.asarray(np.broadcast_to(np.asarray(value, x.dtype), self.features))
+                for value in (self.given_mean, self.given_variance)
+            )
+        else:
+            mean, variance = self.mean[...], self.variance[...]
+        return F.standardize(x, mean, variance, axis=self.axis, invert=self.invert)
 
 
 class Rescaling(Layer):

@@ -1,0 +1,119 @@
+"""The parts of a `.keras` file, which is a ZIP archive or a folder with the same files."""
+
+import json
+import stat
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from zoo.errors import ZooError
+
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_MAX_JSON = 64 << 20
+# Keras stores without compression; one that was zipped again shrinks by a few percent.
+_MAX_RATIO, _SMALL = 100, 1 << 24
+
+
+class Archive(NamedTuple):
+    """A model's config and metadata, and where its weights are to be read from."""
+
+    config: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    weights: Path | BinaryIO
+
+
+def read_archive(path: Path) -> Archive:
+    """The parts of a `.keras` file.
+
+    Raises:
+        ZooError: not a whole archive, a part is missing, names lead out of it, or sizes are out
+            of proportion to the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _checked_members(archive, path)
+            texts = [
+                archive.read(members[part]) if part in members else None
+                for part in (_CONFIG, _METADATA)
+            ]
+            _check_parts(path, set(members))
+            weights = BytesIO(archive.read(members[_WEIGHTS]))
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and not path.exists():
+            raise
+        raise ZooError(f"{path} must be a whole .keras archive: {error}.") from error
+    return Archive(*(_object(path, *pair) for pair in _named(texts)), weights)
+
+
+def read_folder(path: Path) -> Archive:
+    """The parts of a `.keras` file that was unpacked into a folder.
+
+    Raises:
+        ZooError: a part is missing, or is not what it should be.
+    """
+    _check_parts(path, {file.name for file in path.iterdir() if file.is_file()})
+    for name in (_CONFIG, _METADATA):
+        if (path / name).stat().st_size > _MAX_JSON:
+            raise ZooError(f"{path / name} must be at most {_MAX_JSON:,} bytes.")
+    texts = [(path / name).read_bytes() for name in (_CONFIG, _METADATA)]
+    return Archive(*(_object(path, *pair) for pair in _named(texts)), path / _WEIGHTS)
+
+
+def parse_json(text: str | bytes, name: str) -> dict[str, Any]:
+    """An object from its JSON text, which `name` stands for in messages."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ZooError(f"{name} must be JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ZooError(f"{name} must be a JSON object, got {type(value).__name__}.")
+    return value
+
+
+def _named(texts: list[bytes | None]) -> list[tuple[str, bytes]]:
+    return [(n, t) for n, t in zip((_CONFIG, _METADATA), texts, strict=True) if t is not None]
+
+
+def _object(path: Path, part: str, text: bytes) -> dict[str, Any]:
+    return parse_json(text, f"{part} in {path}")
+
+
+def _check_parts(path: Path, names: set[str]) -> None:
+    if "model.weights.npz" in names and _WEIGHTS not in names:
+        raise ZooError(
+            f"{path} keeps its weights as model.weights.npz, which holds pickled objects and is "
+            "never read: save the model again with Keras's default format."
+        )
+    missing = [part for part in (_CONFIG, _METADATA, _WEIGHTS) if part not in names]
+    if missing:
+        raise ZooError(f"{path} must hold {', '.join(missing)}, got {sorted(names)[:10]}.")
+
+
+def _checked_members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
+    """The members by name, once nothing about any of them is amiss."""
+    members: dict[str, zipfile.ZipInfo] = {}
+    problems = []
+    size = path.stat().st_size
+    for member in archive.infolist():
+        name = member.filename
+        parts = name.replace("\\", "/").split("/")
+        if name.startswith(("/", "\\")) or ".." in parts or ":" in name or "\\" in name:
+            problems.append(f"{name!r} leads out of the archive")
+        elif name in members:
+            problems.append(f"{name!r} is there twice")
+        elif stat.S_ISLNK(member.external_attr >> 16):
+            problems.append(f"{name!r} is a link")
+        elif member.flag_bits & 1:
+            problems.append(f"{name!r} is encrypted")
+        elif member.compress_size > size or (
+            member.file_size > _SMALL and member.file_size > _MAX_RATIO * member.compress_size
+        ):
+            problems.append(f"{name!r} declares {member.file_size:,} bytes in a file of {size:,}")
+        elif name.endswith(".json") and member.file_size > _MAX_JSON:
+            problems.append(f"{name!r} declares {member.file_size:,} bytes of JSON")
+        members[name] = member
+    if problems:
+        raise ZooError(f"{path} is refused as a .keras archive: {'; '.join(problems[:20])}.")
+    return members
