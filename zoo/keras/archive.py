@@ -34,17 +34,14 @@ def read_archive(path: Path) -> Archive:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _checked_members(archive, path)
-            texts = [
-                archive.read(members[part]) if part in members else None
-                for part in (_CONFIG, _METADATA)
-            ]
             _check_parts(path, set(members))
+            config, metadata = (archive.read(members[name]) for name in (_CONFIG, _METADATA))
             weights = BytesIO(archive.read(members[_WEIGHTS]))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and not path.exists():
             raise
         raise ZooError(f"{path} must be a whole .keras archive: {error}.") from error
-    return Archive(*(_object(path, *pair) for pair in _named(texts)), weights)
+    return _parsed(path, config, metadata, weights)
 
 
 def read_folder(path: Path) -> Archive:
@@ -57,8 +54,8 @@ def read_folder(path: Path) -> Archive:
     for name in (_CONFIG, _METADATA):
         if (path / name).stat().st_size > _MAX_JSON:
             raise ZooError(f"{path / name} must be at most {_MAX_JSON:,} bytes.")
-    texts = [(path / name).read_bytes() for name in (_CONFIG, _METADATA)]
-    return Archive(*(_object(path, *pair) for pair in _named(texts)), path / _WEIGHTS)
+    config, metadata = ((path / name).read_bytes() for name in (_CONFIG, _METADATA))
+    return _parsed(path, config, metadata, path / _WEIGHTS)
 
 
 def parse_json(text: str | bytes, name: str) -> dict[str, Any]:
@@ -72,12 +69,12 @@ def parse_json(text: str | bytes, name: str) -> dict[str, Any]:
     return value
 
 
-def _named(texts: list[bytes | None]) -> list[tuple[str, bytes]]:
-    return [(n, t) for n, t in zip((_CONFIG, _METADATA), texts, strict=True) if t is not None]
-
-
-def _object(path: Path, part: str, text: bytes) -> dict[str, Any]:
-    return parse_json(text, f"{part} in {path}")
+def _parsed(path: Path, config: bytes, metadata: bytes, weights: Path | BinaryIO) -> Archive:
+    return Archive(
+        parse_json(config, f"{_CONFIG} in {path}"),
+        parse_json(metadata, f"{_METADATA} in {path}"),
+        weights,
+    )
 
 
 def _check_parts(path: Path, names: set[str]) -> None:

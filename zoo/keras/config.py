@@ -8,7 +8,8 @@ calls, each for the shape that reaches it.
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
@@ -28,7 +29,7 @@ from zoo.keras.layer_table import (
 )
 from zoo.keras.model import KerasModel, run_graph
 from zoo.keras.operations import OPERATIONS, Operation
-from zoo.keras.wiring import Wiring
+from zoo.keras.wiring import Wiring, is_operation
 
 # Makes a layer for the shapes of its inputs, batch first.
 Maker = Callable[[Any, nnx.Rngs], nnx.Module]
@@ -65,7 +66,7 @@ class ConfigReader:
         if not isinstance(config, Mapping):
             self.problem(path, f"config of {class_name} must be an object")
             return None
-        if str(entry.get("module")).startswith(("keras.src.ops.", "keras.ops")):
+        if is_operation(entry):
             return self._operation(class_name, config, path)
         if not self.is_keras(entry, path):
             return None
@@ -152,7 +153,7 @@ class ConfigReader:
             except a.Unsupported as error:
                 self.problem(path, f"{class_name} {given} {error}")
         for name, value in config.items():
-            if name == "dtype":
+            if name == "dtype" and name not in names:
                 try:
                     a.policy(value, self.keras2)
                 except a.Unsupported as error:
@@ -195,7 +196,8 @@ class ConfigReader:
         return ModelPlan(graph, makers, text, self.keras2)
 
 
-class ModelPlan(NamedTuple):
+@dataclass(frozen=True)
+class ModelPlan:
     """A model that was read and can be made."""
 
     graph: Graph
@@ -206,7 +208,7 @@ class ModelPlan(NamedTuple):
     def maker(self, shapes: Any, rngs: nnx.Rngs) -> KerasModel:
         """Makes the model, as a layer of another one, for inputs of these shapes."""
         examples = [jnp.zeros(s) for s in (shapes if isinstance(shapes, list) else [shapes])]
-        return self._make(examples, rngs)
+        return self._build(examples, rngs)
 
     def build(self) -> KerasModel:
         """Makes the whole model, every weight still without numbers.
@@ -226,7 +228,7 @@ class ModelPlan(NamedTuple):
                 jnp.zeros((2, *(_ANY_SIZE if side is None else side for side in spec.shape or ())))
                 for spec in self.graph.inputs
             ]
-            return self._make(examples, nnx.Rngs(0))
+            return self._build(examples, nnx.Rngs(0))
 
         try:
             model: KerasModel = nnx.eval_shape(make)
@@ -236,12 +238,12 @@ class ModelPlan(NamedTuple):
             raise ZooError(f"the layers do not fit together: {error}") from error
         return model
 
-    def _make(self, examples: list[Any], rngs: nnx.Rngs) -> KerasModel:
+    def _build(self, examples: list[Any], rngs: nnx.Rngs) -> KerasModel:
         inputs = tuple(
             Input(spec.name, tuple(example.shape[1:]), spec.dtype) if spec.shape is None else spec
             for spec, example in zip(self.graph.inputs, examples, strict=True)
         )
-        graph = Graph(**{**vars(self.graph), "inputs": inputs})
+        graph = replace(self.graph, inputs=inputs)
         model = KerasModel(graph, keras2=self.keras2, kept=self.kept)
         made: dict[str, nnx.Module] = {}
 

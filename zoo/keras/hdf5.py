@@ -37,7 +37,7 @@ class HDF5File:
         attributes = self._file[path].attrs
         if name in attributes:
             return _decoded(attributes[name])
-        parts = []
+        parts: list[list[Any]] = []
         while f"{name}{len(parts)}" in attributes:
             parts.append(_decoded(attributes[f"{name}{len(parts)}"]))
         return [item for part in parts for item in part] if parts else None

@@ -258,7 +258,7 @@ NO_MATTER = frozenset(
         "name", "trainable", "batch_input_shape", "batch_shape", "input_shape", "input_length",
         "input_dtype", "seed", "dropout", "recurrent_dropout", "implementation", "unroll",
         "unit_forget_bias", "use_cudnn", "fused", "synchronized", "robust_masking", "autocast",
-        "build_config",
+        "build_config", "renorm_momentum", "renorm_clipping", "virtual_batch_size",
     }
 )  # fmt: skip
 NO_MATTER_ENDINGS = ("_initializer", "_regularizer", "_constraint")

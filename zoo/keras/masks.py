@@ -85,7 +85,7 @@ def _call_simple(layer: nnx.Module, x: Any, mask: Mask, keras2: bool) -> tuple[A
             return layer(x, mask=mask), None
         case layers.Softmax():
             return layer(x, mask=mask), mask
-    y = layer(x)  # type: ignore[operator]
+    y = layer(x)
     passes = isinstance(layer, _PASSING) or (not keras2 and isinstance(layer, _PASSING_IN_KERAS3))
     return y, mask if passes else None
 
@@ -166,7 +166,7 @@ def _call_merge(layer: layers.Merge, xs: Any, masks: Any, keras2: bool) -> tuple
     if isinstance(layer, layers.Multiply | layers.Maximum | layers.Minimum) and not keras2:
         y = layer(xs, masks=masks)
     else:
-        y = layer(xs)  # type: ignore[operator]
+        y = layer(xs)
     given = [mask for mask in masks if mask is not None]
     if not given or isinstance(layer, layers.Dot):
         return y, None

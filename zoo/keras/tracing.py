@@ -63,7 +63,7 @@ class _Trace:
         def run(x: jax.Array) -> None:
             self._learn(x, Tensor(self._spec.name, 0, 0))
             with intercepted_calls(copy, self._handle, ("__call__", "compute_mask")):
-                result = copy(x)  # type: ignore[operator]
+                result = copy(x)
             outputs.append(self._tensors(result, "the model's result"))
 
         dtype = jax.dtypes.canonicalize_dtype(self._spec.dtype)

@@ -15,7 +15,8 @@ from zoo.keras.graph import (
     keras_order,
     tensors,
 )
-from zoo.keras.layer_table import MODELS
+from zoo.keras.layer_table import LAYERS, MODELS
+from zoo.keras.operations import OPERATIONS
 
 _INPUT_TYPES = ("float", "int", "uint", "bool", "bfloat")
 _KEYWORDS = ("mask", "initial_state")
@@ -189,7 +190,7 @@ class Wiring:
             return None
         if len(arguments) > 1 and all(key not in keywords for key in _POSITIONS):
             spec = self._entries[name]
-            if not str(spec.get("module")).startswith(("keras.src.ops.", "keras.ops")):
+            if not is_operation(spec):
                 extra = dict(zip(_POSITIONS, arguments[1:], strict=False))
                 arguments, keywords = arguments[:1], {**keywords, **extra}
         if not arguments:
@@ -324,6 +325,25 @@ class Wiring:
                 self._problem(f"InputLayer {option}=True is not supported", name)
                 ok = False
         return Input(name, tuple(shape[1:]), dtype) if ok else None
+
+
+def is_operation(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of the list is an operation of Keras 3 and not a layer.
+
+    Legacy files leave the module out. There, where a name stands for both, the call tells: a
+    layer that merges takes one list, an operation its arrays one by one.
+    """
+    module, class_name = entry.get("module"), entry.get("class_name")
+    if module is not None or class_name not in OPERATIONS:
+        return isinstance(module, str) and module.startswith(("keras.src.ops.", "keras.ops"))
+    if class_name not in LAYERS:
+        return True
+    nodes = entry.get("inbound_nodes") or [None]
+    arguments = nodes[0].get("args") if isinstance(nodes[0], Mapping) else None
+    config = entry.get("config")
+    return (isinstance(arguments, list) and len(arguments) > 1) or (
+        isinstance(config, Mapping) and arguments is not None and "trainable" not in config
+    )
 
 
 def _names(structure: Any) -> Any:
