@@ -188,7 +188,6 @@ SHAPES = [
         lambda k: k.Cropping2D((1, 2)),
     ),
     _chain("bilinear", IMAGES, lambda k: k.UpSampling2D(2, interpolation="bilinear")),
-    _chain("bicubic", IMAGES, lambda k: k.UpSampling2D((3, 2), interpolation="bicubic")),
 ]
 
 RECURRENT = [
@@ -312,7 +311,7 @@ def _branches(keras: Any, inputs: Any) -> Any:
     a, b = inputs
     shared = k.Dense(4, activation="tanh", name="shared")
     x, y = shared(a), shared(b)
-    outer = k.Dot(axes=1, name="dot")([x, y])
+    outer = k.Dot(axes=1, name="inner_products")([x, y])
     cosine = k.Dot(axes=-1, normalize=True)([x, y])
     merged = [
         k.Add()([x, y]),
@@ -342,14 +341,17 @@ def _inception(keras: Any, image: Any) -> Any:
 
 def _nested(keras: Any, x: Any) -> Any:
     k = keras.layers
-    encoder = keras.Sequential(
-        [keras.Input((4,)), k.Dense(6), k.BatchNormalization(), k.Dense(3)], name="encoder"
+    encoder, other = (
+        keras.Sequential(
+            [keras.Input((4,)), k.Dense(6), k.BatchNormalization(), k.Dense(3)], name=name
+        )
+        for name in ("encoder", "other")
     )
     source = keras.Input((3,), name="inner_input")
     head = keras.Model(source, k.Add()([k.Dense(3)(source), source]), name="head")
     per_step = k.TimeDistributed(encoder)(x)
     last = k.LSTM(4, name="last")(per_step)
-    twice = [head(encoder(last)), head(k.Dense(3, name="between")(last))]
+    twice = [head(other(last)), head(k.Dense(3, name="between")(last))]
     return k.Concatenate()(twice)
 
 

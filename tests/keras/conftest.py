@@ -59,6 +59,9 @@ def randomize(model: Any, seed: int = 0) -> None:
             for new, (positive, _) in zip(weights, variances, strict=True)
         ]
     )
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # Normalization computes with copies
+            layer.finalize_state()
 
 
 def expected(model: Any, inputs: Any) -> list[np.ndarray]:

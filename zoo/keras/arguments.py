@@ -112,6 +112,12 @@ def choice(*known: Any) -> Parse:
     return parse
 
 
+def interpolation(value: Any, keras2: bool) -> str:
+    """How an image is made larger; TensorFlow's bicubic rounds its weights, and ours does not."""
+    known = ("nearest", "bilinear") if keras2 else ("nearest", "bilinear", "bicubic")
+    return choice(*known)(value, keras2)
+
+
 def one(value: Any, keras2: bool) -> int:
     """A positive number, alone or as the only one of a list."""
     if isinstance(value, list | tuple) and len(value) == 1:

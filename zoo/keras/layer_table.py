@@ -212,7 +212,7 @@ LAYERS: dict[str, LayerSpec] = {
         layers.UpSampling2D,
         {
             "size": Field(a.two, (2, 2)),
-            "interpolation": Field(a.choice("nearest", "bilinear", "bicubic"), "nearest"),
+            "interpolation": Field(a.interpolation, "nearest"),
             "data_format": _FORMAT,
         },
     ),

@@ -22,8 +22,3 @@ def check_images(x: jax.Array, input_shape: tuple[int, int, int]) -> None:
             f"shape {x.shape}. Bytes become floats by zoo.data.unit_range; another size needs "
             "a model created with another input_shape."
         )
-
-
-def rows_as_steps(x: jax.Array) -> jax.Array:
-    """Images `[B, H, W, C]` as sequences `[B, H, W·C]`: one row of pixels a step, top first."""
-    return jnp.reshape(x, (*x.shape[:2], -1))
