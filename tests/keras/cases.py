@@ -58,10 +58,21 @@ def _functional(name: str, inputs: Any, wire: Callable[[Any, Any], Any]) -> Case
     return Case(name, build, inputs)
 
 
-ACTIVATIONS = (
-    "linear relu tanh sigmoid hard_sigmoid softmax elu selu gelu softplus softsign swish "
-    "exponential"
-).split()
+ACTIVATIONS = [
+    "linear",
+    "relu",
+    "tanh",
+    "sigmoid",
+    "hard_sigmoid",
+    "softmax",
+    "elu",
+    "selu",
+    "gelu",
+    "softplus",
+    "softsign",
+    "swish",
+    "exponential",
+]
 
 DENSE = [
     _chain(f"dense_{name}", ROWS, lambda k, name=name: k.Dense(4, activation=name))
@@ -297,7 +308,7 @@ MASKS = [
                 )
             ]
             for merge in (
-                "Add Subtract Multiply Average Maximum Minimum Concatenate".split()
+                ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"]
             )
         ],
     ),

@@ -9,6 +9,7 @@ from flax import nnx
 from zoo.layers import Layer
 from zoo.layers.interception import intercepted_calls
 
+
 class LayerOutput(NamedTuple):
     """One call of one layer: its path in the model, the layer, and what it returned."""
 

@@ -142,7 +142,7 @@ class ConfigReader:
         kept: dict[str, Any] = {}
         names = set(fields) | {f.alias for f in fields.values() if f.alias}
         for name, field in fields.items():
-            given = name if name in config else field.alias
+            given = name if field.alias is None or name in config else field.alias
             if given not in config:
                 if field.default is ...:
                     self.problem(path, f"{class_name} must have {name}, got none")
@@ -265,10 +265,11 @@ def _layer_maker(class_name: str, spec: LayerSpec, options: dict[str, Any]) -> M
     # Arguments that are checked but that our layer does not have.
     ours = {name: value for name, value in options.items() if spec.fields[name].attribute != ""}
     random = "rngs" in inspect.signature(spec.layer.__init__).parameters
+    layer: Callable[..., nnx.Module] = spec.layer
 
     def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
         if spec.size is None:
-            return spec.layer(**ours, **({"rngs": rngs} if random else {}))
+            return layer(**ours, **({"rngs": rngs} if random else {}))
         if isinstance(shapes, list):
             shapes = shapes[0]  # a recurrent layer of Keras 2 with its state in the list
         if len(shapes) < 2:
@@ -277,7 +278,7 @@ def _layer_maker(class_name: str, spec: LayerSpec, options: dict[str, Any]) -> M
             size = spec.size(shapes, options)
         except a.Unsupported as error:
             raise ZooError(f"{class_name} {error}") from None
-        return spec.layer(size, **ours, **({"rngs": rngs} if random else {}))
+        return layer(size, **ours, **({"rngs": rngs} if random else {}))
 
     return make
 

@@ -130,7 +130,7 @@ def _numbers(file: KerasFile, path: str, slot: Slot) -> Any:
     values = file.weights.read(path)
     if values.dtype.kind == "V":
         raise ZooError(f"{path} of {file.path} is of a type that is not named.")
-    return jnp.asarray(np.ascontiguousarray(values, slot.variable.dtype))
+    return jnp.asarray(np.asarray(values, slot.variable.dtype))
 
 
 def _start_random_streams(model: nnx.Module) -> None:

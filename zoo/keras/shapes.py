@@ -4,8 +4,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
-from zoo.keras.graph import Call, Tensor
+from zoo.keras.graph import Tensor
 from zoo.keras.model import run_graph
 from zoo.keras.slots import Parts
 
@@ -34,17 +35,25 @@ def tensor_specs(parts: Parts) -> dict[Tensor, tuple[tuple[int | None, ...], str
 
 def _specs(parts: Parts, size: int) -> dict[Tensor, Any]:
     specs: dict[Tensor, Any] = {}
+    # Split, since a model that is only being looked at has no numbers in it.
+    halves = {name: nnx.split(layer) for name, layer in parts.layers.items()}
 
-    def run() -> None:
+    def run(states: dict[str, Any]) -> None:
+        layers = {name: nnx.merge(halves[name][0], state) for name, state in states.items()}
         examples = [
             jnp.zeros((2, *(size if side is None else side for side in spec.shape or ())))
             for spec in parts.graph.inputs
         ]
+        values: dict[Tensor, Any] = {}
+        run_graph(
+            parts.graph,
+            lambda call, _: layers[call.layer],
+            examples,
+            None,
+            keras2=False,
+            seen=values,
+        )
+        specs.update({t: jax.ShapeDtypeStruct(v.shape, v.dtype) for t, v in values.items()})
 
-        def layer_of(call: Call, _: list[Any]) -> Any:
-            return parts.layers[call.layer]
-
-        run_graph(parts.graph, layer_of, examples, None, keras2=False, seen=specs)
-
-    jax.eval_shape(run)
-    return {t: jax.ShapeDtypeStruct(v.shape, v.dtype) for t, v in specs.items()}
+    jax.eval_shape(run, {name: state for name, (_, state) in halves.items()})
+    return specs

@@ -125,7 +125,7 @@ class Wiring:
                                 inner_config.get("batch_input_shape"),
                             ]
         for shape in given:
-            if _is_shape(shape):
+            if shape is not None and _is_shape(shape):
                 return tuple(shape[1:])
         return None
 
@@ -227,7 +227,9 @@ class Wiring:
             nodes = entry.get("inbound_nodes")
             layers = entry.get("config", {})
             layers = layers.get("layers") if isinstance(layers, Mapping) else layers
-            keras2_nodes = bool(nodes) and not isinstance(nodes[0], Mapping)
+            if not isinstance(nodes, list) or not nodes or not isinstance(layers, list):
+                return False
+            keras2_nodes = not isinstance(nodes[0], Mapping)
             return keras2_nodes and bool(layers) and self.is_input(layers[0])
         return entry.get("class_name") in MODELS
 
@@ -313,18 +315,17 @@ class Wiring:
         dtype = config.get("dtype") or "float32"
         if isinstance(dtype, Mapping):
             dtype = (dtype.get("config") or {}).get("name")
-        ok = True
-        if not _is_shape(shape):
-            self._problem(f"InputLayer must have a batch_shape, got {shape!r}", name)
-            ok = False
-        if not isinstance(dtype, str) or not _is_type(dtype):
-            self._problem(f"InputLayer dtype must be of numbers, got {dtype!r}", name)
-            ok = False
         for option in ("sparse", "ragged", "optional"):
             if config.get(option):
                 self._problem(f"InputLayer {option}=True is not supported", name)
-                ok = False
-        return Input(name, tuple(shape[1:]), dtype) if ok else None
+                return None
+        if shape is None or not _is_shape(shape):
+            self._problem(f"InputLayer must have a batch_shape, got {shape!r}", name)
+            return None
+        if not isinstance(dtype, str) or not _is_type(dtype):
+            self._problem(f"InputLayer dtype must be of numbers, got {dtype!r}", name)
+            return None
+        return Input(name, tuple(shape[1:]), dtype)
 
 
 def is_operation(entry: Mapping[str, Any]) -> bool:

@@ -24,7 +24,7 @@ from zoo.keras.slots import Parts, class_name_of, groups, parts_of_model, slots
 from zoo.keras.tracing import parts_of
 
 # The oldest Keras that opens what is written here.
-_KERAS_VERSION = "3.0.0"
+KERAS_VERSION = "3.0.0"
 
 
 def save_weights(model: nnx.Module, path: str | os.PathLike[str]) -> None:
@@ -39,7 +39,7 @@ def save_weights(model: nnx.Module, path: str | os.PathLike[str]) -> None:
         ZooError: another ending, or a model that Keras has not.
     """
     path = _checked_ending(path, ".weights.h5")
-    _replace(path, _weights_bytes(parts_of(model)))
+    replace_file(path, _weights_bytes(parts_of(model)))
 
 
 def save_model(model: nnx.Module, path: str | os.PathLike[str]) -> None:
@@ -57,7 +57,7 @@ def save_model(model: nnx.Module, path: str | os.PathLike[str]) -> None:
     parts = parts_of(model)
     now = datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     members = {
-        "metadata.json": json.dumps({"keras_version": _KERAS_VERSION, "date_saved": now}).encode(),
+        "metadata.json": json.dumps({"keras_version": KERAS_VERSION, "date_saved": now}).encode(),
         "config.json": json.dumps(model_config(parts)).encode(),
         "model.weights.h5": _weights_bytes(parts),
     }
@@ -65,7 +65,7 @@ def save_model(model: nnx.Module, path: str | os.PathLike[str]) -> None:
     with zipfile.ZipFile(archive, "w") as file:
         for name, content in members.items():
             file.writestr(name, content)
-    _replace(path, archive.getvalue())
+    replace_file(path, archive.getvalue())
 
 
 def _checked_ending(path: str | os.PathLike[str], ending: str) -> Path:
@@ -74,7 +74,7 @@ def _checked_ending(path: str | os.PathLike[str], ending: str) -> Path:
     return Path(path)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """All of the content or, if anything goes wrong, what was there before."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
         try:
@@ -118,7 +118,7 @@ def model_config(parts: Parts) -> dict[str, Any]:
             *(_layer_entry(parts, name) for name in graph.layers),
         ]
         config["build_input_shape"] = [None, *(spec.shape or ())]
-        return {**_KERAS("keras", "Sequential"), "config": config}
+        return {**_class("keras", "Sequential"), "config": config}
     nodes = _Nodes(parts)
     inputs = {spec.name for spec in graph.inputs}
     config["layers"] = [
@@ -131,10 +131,10 @@ def model_config(parts: Parts) -> dict[str, Any]:
     ]
     config["input_layers"] = _input_names(graph.input_structure)
     config["output_layers"] = nodes.outputs()
-    return {**_KERAS("keras.src.models.functional", "Functional"), "config": config}
+    return {**_class("keras.src.models.functional", "Functional"), "config": config}
 
 
-def _KERAS(module: str, class_name: str) -> dict[str, Any]:  # noqa: N802
+def _class(module: str, class_name: str) -> dict[str, Any]:
     registered = class_name if module.startswith("keras.src") else None
     return {"module": module, "class_name": class_name, "registered_name": registered}
 
@@ -155,7 +155,7 @@ def _input_entry(graph: Graph, name: str) -> dict[str, Any]:
         "sparse": False,
         "name": name,
     }
-    return {**_KERAS("keras.layers", "InputLayer"), "config": config}
+    return {**_class("keras.layers", "InputLayer"), "config": config}
 
 
 def _layer_entry(parts: Parts, name: str) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def layer_entry(layer: nnx.Module, name: str, kept: Mapping[str, Any]) -> dict[s
         return entry
     if isinstance(layer, Operation):
         config = {**dict(layer.options), "name": name}
-        return {**_KERAS("keras.src.ops.numpy", layer.class_name), "config": config}
+        return {**_class("keras.src.ops.numpy", layer.class_name), "config": config}
     class_name = class_name_of(layer)
     config = {"name": name, "trainable": True, "dtype": "float32", **_portable(kept)}
     config["name"] = name
@@ -194,7 +194,7 @@ def layer_entry(layer: nnx.Module, name: str, kept: Mapping[str, Any]) -> dict[s
         found = spec_of(layer)
         assert found is not None  # class_name_of has seen to it
         config |= _arguments(found[0], layer)
-    return {**_KERAS("keras.layers", class_name), "config": config}
+    return {**_class("keras.layers", class_name), "config": config}
 
 
 def _arguments(class_name: str, layer: nnx.Module) -> dict[str, Any]:
