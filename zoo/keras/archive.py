@@ -1,5 +1,6 @@
 """The parts of a `.keras` file, which is a ZIP archive or a folder with the same files."""
 
+import io
 import json
 import stat
 import zipfile
@@ -23,6 +24,13 @@ class Archive(NamedTuple):
     metadata: Mapping[str, Any]
     weights: Path | BinaryIO
 
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not isinstance(self.weights, Path):
+            self.weights.close()
+
 
 def read_archive(path: Path) -> Archive:
     """The parts of a `.keras` file.
@@ -36,7 +44,7 @@ def read_archive(path: Path) -> Archive:
             members = _checked_members(archive, path)
             _check_parts(path, set(members))
             config, metadata = (archive.read(members[name]) for name in (_CONFIG, _METADATA))
-            weights = BytesIO(archive.read(members[_WEIGHTS]))
+            weights = _weights(archive, members[_WEIGHTS], path)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and not path.exists():
             raise
@@ -56,6 +64,50 @@ def read_folder(path: Path) -> Archive:
             raise ZooError(f"{path / name} must be at most {_MAX_JSON:,} bytes.")
     config, metadata = ((path / name).read_bytes() for name in (_CONFIG, _METADATA))
     return _parsed(path, config, metadata, path / _WEIGHTS)
+
+
+def _weights(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> BinaryIO:
+    """The file of weights within an archive: where it lies, if it is stored as it is."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        return BytesIO(archive.read(member))
+    with archive.open(member) as file:
+        while file.read(1 << 20):  # to its end, where its checksum is compared
+            pass
+    # A member's own header repeats its name, and its extra field may have another length.
+    with path.open("rb") as file:
+        file.seek(member.header_offset + 26)
+        name, extra = int.from_bytes(file.read(2), "little"), int.from_bytes(file.read(2), "little")
+    start = member.header_offset + 30 + name + extra
+    return io.BufferedReader(_Part(path, start, member.file_size))
+
+
+class _Part(io.RawIOBase):
+    """A stretch of a file, as a file of its own."""
+
+    def __init__(self, path: Path, start: int, size: int):
+        self._file, self._start, self._size, self._at = path.open("rb"), start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = base + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")[: max(self._size - self._at, 0)]
+        self._file.seek(self._start + self._at)
+        count = self._file.readinto(view)
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def parse_json(text: str | bytes, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -223,12 +224,14 @@ class ModelPlan:
                 "before it was built."
             )
 
+        rngs: Any = _NoNumbers()
+
         def make() -> KerasModel:
             examples = [
                 jnp.zeros((2, *(_ANY_SIZE if side is None else side for side in spec.shape or ())))
                 for spec in self.graph.inputs
             ]
-            return self._build(examples, nnx.Rngs(0))
+            return self._build(examples, rngs)
 
         try:
             model: KerasModel = nnx.eval_shape(make)
@@ -253,12 +256,26 @@ class ModelPlan:
                 shapes = [jnp.shape(one) for one in x] if isinstance(x, list) else jnp.shape(x)
                 layer = self.makers[call.layer](shapes, rngs)
                 layer.eval()
-                model.add_layer(call.layer, layer)
                 made[call.layer] = layer
             return made[call.layer]
 
         run_graph(graph, layer_of, examples, None, keras2=self.keras2)
+        model.add_layers(made)
         return model
+
+
+class _NoNumbers:
+    """Stands in for `nnx.Rngs` where weights are made without numbers: one key serves all."""
+
+    def __init__(self) -> None:
+        self._key = jax.random.key(0)
+
+    def params(self) -> jax.Array:
+        return self._key
+
+    @property
+    def dropout(self) -> nnx.RngStream:
+        return nnx.Rngs(dropout=0).dropout
 
 
 def _layer_maker(class_name: str, spec: LayerSpec, options: dict[str, Any]) -> Maker:

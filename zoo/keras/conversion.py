@@ -88,7 +88,7 @@ def _arrays(file: KerasFile) -> dict[str, np.ndarray]:
 
 def _safetensors(arrays: dict[str, np.ndarray]) -> bytes:
     library = require("safetensors.numpy", "train")
-    content: bytes = library.save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
+    content: bytes = library.save({name: np.asarray(a, order="C") for name, a in arrays.items()})
     return content
 
 

@@ -46,7 +46,7 @@ def open_keras_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
     if path.is_dir() or zipfile.is_zipfile(path) or _begins_as_zip(path):
         archive = read_folder(path) if path.is_dir() else read_archive(path)
         version = _version(archive.metadata.get("keras_version"), path)
-        with open_hdf5(archive.weights, f"model.weights.h5 in {path}") as weights:
+        with archive, open_hdf5(archive.weights, f"model.weights.h5 in {path}") as weights:
             kind = "Keras folder" if path.is_dir() else "Keras archive"
             yield KerasFile(path, kind, version, archive.config, weights, None)
         return

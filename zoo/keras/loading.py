@@ -130,7 +130,8 @@ def _numbers(file: KerasFile, path: str, slot: Slot) -> Any:
     values = file.weights.read(path)
     if values.dtype.kind == "V":
         raise ZooError(f"{path} of {file.path} is of a type that is not named.")
-    return jnp.asarray(np.asarray(values, slot.variable.dtype))
+    # Unlike jnp.asarray, this compiles nothing for a new shape.
+    return jax.device_put(np.asarray(values, slot.variable.dtype))
 
 
 def _start_random_streams(model: nnx.Module) -> None:

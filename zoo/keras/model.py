@@ -38,15 +38,18 @@ class KerasModel(nnx.Module):
         self.graph, self.keras2, self.kept = graph, keras2, kept
         self.attributes: tuple[tuple[str, str], ...] = ()
 
-    def add_layer(self, name: str, layer: nnx.Module) -> None:
-        """Takes a layer in under its Keras name."""
-        attribute = re.sub(r"\W", "_", name)
-        if not attribute.isidentifier() or keyword.iskeyword(attribute):
-            attribute = f"layer_{attribute}"
-        while hasattr(self, attribute) or attribute.startswith("__"):
-            attribute = f"layer_{attribute.strip('_')}_{len(self.attributes)}"
-        self.attributes = (*self.attributes, (name, attribute))
-        setattr(self, attribute, layer)
+    def add_layers(self, layers: Mapping[str, nnx.Module]) -> None:
+        """Takes layers in under their Keras names."""
+        attributes: dict[str, str] = dict(self.attributes)
+        for name, layer in layers.items():
+            attribute = re.sub(r"\W", "_", name)
+            if not attribute.isidentifier() or keyword.iskeyword(attribute):
+                attribute = f"layer_{attribute}"
+            while hasattr(self, attribute) or attribute.startswith("__"):
+                attribute = f"layer_{attribute.strip('_')}_{len(attributes)}"
+            attributes[name] = attribute
+            setattr(self, attribute, layer)
+        self.attributes = tuple(attributes.items())
 
     def layer(self, name: str) -> nnx.Module:
         """A layer by its Keras name.
