@@ -44,14 +44,19 @@ def _their_warnings(request: pytest.FixtureRequest) -> Any:
 
 
 def randomize(model: Any, seed: int = 0) -> None:
-    """Other numbers in every weight, so that no two can be swapped unseen; variances positive."""
+    """Other numbers in every weight, so that no two can be swapped unseen; variances positive.
+
+    They are smaller the more of them are summed, so that results stay of the order of 1.
+    """
     rng = np.random.default_rng(seed)
     weights = []
     for weight in model.get_weights():
         if not np.issubdtype(weight.dtype, np.floating):
             weights.append(weight)
             continue
-        weights.append(rng.uniform(0.2, 0.9, weight.shape) * rng.choice([1, -1], weight.shape))
+        scale = np.prod(weight.shape[:-1]) ** -0.5
+        size = rng.uniform(0.5, 1.5, weight.shape) * scale
+        weights.append(size * rng.choice([1, -1], weight.shape))
     variances = [("variance" in w.name, w) for w in model.weights]
     model.set_weights(
         [

@@ -125,7 +125,7 @@ def model_config(parts: Parts) -> dict[str, Any]:
         {
             **(_input_entry(graph, name) if name in inputs else _layer_entry(parts, name)),
             "name": name,
-            "inbound_nodes": [nodes.node(c) for c in graph.calls if c.layer == name],
+            "inbound_nodes": nodes.of_layer(name),
         }
         for name in graph.layers
     ]
@@ -176,8 +176,7 @@ def layer_entry(layer: nnx.Module, name: str, kept: Mapping[str, Any]) -> dict[s
         config = {**dict(layer.options), "name": name}
         return {**_class("keras.src.ops.numpy", layer.class_name), "config": config}
     class_name = class_name_of(layer)
-    config = {"name": name, "trainable": True, "dtype": "float32", **_portable(kept)}
-    config["name"] = name
+    config = {"name": name, "dtype": "float32", **_portable(kept)}
     if isinstance(layer, layers.Bidirectional):
         inner = kept.get("layer", {})
         backward = layer_entry(layer.backward_layer, f"backward_{name}", inner)
@@ -214,7 +213,8 @@ def _portable(kept: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in kept.items()
-        if name in ("trainable", "dropout", "recurrent_dropout", "seed", "unroll")
+        if name in ("dropout", "recurrent_dropout", "seed", "unroll")
+        or (name == "trainable" and value is False)  # some layers take no other
         or (name.endswith(("_initializer", "_regularizer", "_constraint")) and _is_own(value))
     }
 
@@ -232,28 +232,45 @@ class _Nodes:
         self._parts = parts
         self._specs = tensor_specs(parts)
 
-    def node(self, call: Call) -> dict[str, Any]:
-        return {
-            "args": [self._value(value) for value in call.arguments],
-            "kwargs": {key: self._value(value) for key, value in call.keywords},
-        }
+    def of_layer(self, name: str) -> list[dict[str, Any]]:
+        """All calls of a layer, in the order that their outputs are counted by."""
+        calls = sorted((c for c in self._parts.graph.calls if c.layer == name), key=_index)
+        return [
+            {
+                "args": [self._value(value) for value in call.arguments],
+                "kwargs": {key: self._value(value) for key, value in call.keywords},
+            }
+            for call in calls
+        ]
 
     def outputs(self) -> Any:
-        def name(tensor: Tensor) -> list[Any]:
+        """What the model returns."""
+
+        def place(tensor: Tensor) -> list[Any]:
             # A Functional model within counts its own wiring as call 0 here, and only here.
             layer = self._parts.layers.get(tensor.layer)
             within = isinstance(layer, KerasModel) and layer.graph.class_name != "Sequential"
-            return [tensor.layer, tensor.call + within, tensor.output]
+            return [tensor.layer, self._number(tensor) + within, tensor.output]
 
-        return _map(name, self._parts.graph.outputs)
+        return _map(place, self._parts.graph.outputs)
 
     def _value(self, value: Any) -> Any:
-        def tensor(tensor: Tensor) -> dict[str, Any]:
+        def described(tensor: Tensor) -> dict[str, Any]:
             shape, dtype = self._specs[tensor]
-            config = {"shape": list(shape), "dtype": dtype, "keras_history": list(tensor)}
+            history = [tensor.layer, self._number(tensor), tensor.output]
+            config = {"shape": list(shape), "dtype": dtype, "keras_history": history}
             return {"class_name": "__keras_tensor__", "config": config}
 
-        return _map(tensor, value)
+        return _map(described, value)
+
+    def _number(self, tensor: Tensor) -> int:
+        """Which of the calls that lead to an output this one is."""
+        calls = self._parts.graph.calls
+        return sum(c.layer == tensor.layer and c.index < tensor.call for c in calls)
+
+
+def _index(call: Call) -> int:
+    return call.index
 
 
 def _map(function: Any, structure: Any) -> Any:
