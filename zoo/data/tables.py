@@ -54,7 +54,8 @@ def table_split(dataset: ImageDataset, table: Any, where: str, *, progress: bool
     if table.num_rows == 0:
         raise ZooError(f"{where} must have at least one row, got none.")
     y = _labels(dataset, table, where)
-    images = [_bytes_of(image, where) for image in table[dataset.image_column].to_pylist()]
+    column = table[dataset.image_column].to_pylist()
+    images = [_bytes_of(image, row, where) for row, image in enumerate(column)]
     return Split(_decoded(dataset, images, where, progress=progress), y)
 
 
@@ -91,10 +92,12 @@ def _plain(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
-def _bytes_of(image: Any, where: str) -> bytes:
+def _bytes_of(image: Any, row: int, where: str) -> bytes:
     content = image.get("bytes") if isinstance(image, dict) else image
     if not isinstance(content, bytes):
-        raise ZooError(f"{where} must hold encoded images, got {type(content).__name__}.")
+        raise ZooError(
+            f"{where}: the image in row {row} must be an encoded one, got {type(content).__name__}."
+        )
     return content
 
 

@@ -8,8 +8,10 @@ from zoo.errors import ZooError, check_positive
 
 def check_image_config(input_shape: tuple[int, ...], classes: int) -> None:
     """Raises unless `input_shape` is (height, width, channels) and there are classes."""
-    if len(input_shape) != 3:
-        raise ZooError(f"input_shape must be (height, width, channels), got {input_shape!r}.")
+    if not isinstance(input_shape, tuple) or len(input_shape) != 3:
+        raise ZooError(
+            f"input_shape must be a tuple (height, width, channels), got {input_shape!r}."
+        )
     height, width, channels = input_shape
     check_positive(height=height, width=width, channels=channels, classes=classes)
 
