@@ -111,7 +111,7 @@ def _probabilities(outputs: np.ndarray, classes: int) -> np.ndarray:
 def _keras_for(file: Path) -> Callable[[Path, np.ndarray], np.ndarray] | None:
     """A function that predicts with the Keras that wrote a file; None, said so, without it."""
     with open_keras_file(file) as opened:
-        name = "tf_keras" if opened.is_keras2 else "keras"
+        name = "tf_keras" if opened.version < (3, 0) else "keras"
     os.environ.setdefault("KERAS_BACKEND", "jax")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:

@@ -95,7 +95,7 @@ def crop(x: Array, cropping: Sequence[tuple[int, int]]) -> Array:
         slice(before, size - after)
         for (before, after), size in zip(cropping, x.shape[1:-1], strict=True)
     )
-    return x[(slice(None), *inner)]
+    return jnp.asarray(x)[(slice(None), *inner)]
 
 
 def _check_sides(name: str, sides: Sequence[tuple[int, int]], x: Array) -> None:

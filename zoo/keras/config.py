@@ -28,6 +28,7 @@ from zoo.keras.layer_table import (
     WRAPPERS,
     LayerSpec,
 )
+from zoo.keras.masks import KERAS3, Version
 from zoo.keras.model import KerasModel, run_graph
 from zoo.keras.operations import OPERATIONS, Operation
 from zoo.keras.wiring import Wiring, is_operation
@@ -43,11 +44,11 @@ class ConfigReader:
     """Reads configs, and collects what it does not understand.
 
     Args:
-        keras2: whether Keras 1 or 2 wrote them.
+        version: the version of Keras that wrote them.
     """
 
-    def __init__(self, *, keras2: bool):
-        self.keras2 = keras2
+    def __init__(self, version: Version):
+        self.version, self.keras2 = version, version < KERAS3
         self.problems: list[str] = []
 
     def problem(self, path: str, text: str) -> None:
@@ -194,7 +195,7 @@ class ConfigReader:
         if graph is None or len(self.problems) > before:
             return None
         text = tuple((name, json.dumps(value)) for name, value in kept.items() if value)
-        return ModelPlan(graph, makers, text, self.keras2)
+        return ModelPlan(graph, makers, text, self.version)
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ class ModelPlan:
     graph: Graph
     makers: Mapping[str, Maker]
     kept: tuple[tuple[str, str], ...]
-    keras2: bool
+    version: Version
 
     def maker(self, shapes: Any, rngs: nnx.Rngs) -> KerasModel:
         """Makes the model, as a layer of another one, for inputs of these shapes."""
@@ -247,7 +248,7 @@ class ModelPlan:
             for spec, example in zip(self.graph.inputs, examples, strict=True)
         )
         graph = replace(self.graph, inputs=inputs)
-        model = KerasModel(graph, keras2=self.keras2, kept=self.kept)
+        model = KerasModel(graph, version=self.version, kept=self.kept)
         made: dict[str, nnx.Module] = {}
 
         def layer_of(call: Call, arguments: list[Any]) -> nnx.Module:
@@ -259,7 +260,7 @@ class ModelPlan:
                 made[call.layer] = layer
             return made[call.layer]
 
-        run_graph(graph, layer_of, examples, None, keras2=self.keras2)
+        run_graph(graph, layer_of, examples, None, version=self.version)
         model.add_layers(made)
         return model
 
@@ -337,13 +338,13 @@ def _short(value: Any) -> str:
     return text if len(text) < 80 else text[:77] + "..."
 
 
-def read_model_config(config: Mapping[str, Any], *, keras2: bool, where: str) -> ModelPlan:
+def read_model_config(config: Mapping[str, Any], *, version: Version, where: str) -> ModelPlan:
     """The plan of the model that a file's config describes.
 
     Raises:
         ZooError: whatever is not understood, all of it, each with its path in the file.
     """
-    reader = ConfigReader(keras2=keras2)
+    reader = ConfigReader(version)
     plan = None
     try:
         if config.get("class_name") not in MODELS:

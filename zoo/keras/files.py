@@ -27,9 +27,10 @@ class KerasFile(NamedTuple):
     root: str | None
 
     @property
-    def is_keras2(self) -> bool:
-        """Whether Keras 1 or 2 wrote it."""
-        return self.keras_version.split(".")[0] in ("1", "2")
+    def version(self) -> tuple[int, int]:
+        """The major and minor number of `keras_version`."""
+        major, minor, *_ = (*self.keras_version.split("."), "0")
+        return int(major), int(minor) if minor.isdigit() else 0
 
 
 @contextmanager

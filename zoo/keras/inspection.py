@@ -24,7 +24,7 @@ def describe(path: str | os.PathLike[str]) -> str:
         if file.config is None:
             written = "" if file.root is None else f" of Keras {file.keras_version}"
             return f"{head}{written}\n{_datasets(file)}"
-        plan = read_model_config(file.config, keras2=file.is_keras2, where=str(path))
+        plan = read_model_config(file.config, version=file.version, where=str(path))
         try:
             model = plan.build()
         except ZooError as error:

@@ -44,7 +44,7 @@ def load_model(path: str | os.PathLike[str]) -> KerasModel:
                 f"{path} must be a whole model, got {file.format}: load them into a model with "
                 "zoo.keras.load_weights(model, path)."
             )
-        plan = read_model_config(file.config, keras2=file.is_keras2, where=str(path))
+        plan = read_model_config(file.config, version=file.version, where=str(path))
         try:
             model = plan.build()
         except ZooError as error:

@@ -16,6 +16,13 @@ from zoo import layers
 from zoo.errors import ZooError
 
 Mask = jax.Array | None
+Version = tuple[int, int]
+# Masks flow here as in this one, unless a file says that an older one wrote it.
+NEWEST: Version = (3, 15)
+KERAS3: Version = (3, 0)
+# Keras 3 lost all masks in merges before this; since then a masked step of one input leaves the
+# result to the others.
+_MERGES_BY_MASK: Version = (3, 4)
 
 _PASSING = (
     layers.Dense,
@@ -38,7 +45,7 @@ def call_layer(
     masks: Sequence[Any],
     keywords: Mapping[str, Any],
     *,
-    keras2: bool,
+    version: Version,
 ) -> tuple[Any, Any]:
     """Calls a layer.
 
@@ -47,7 +54,7 @@ def call_layer(
         arguments: arrays, or one list of arrays.
         masks: the mask of each, likewise.
         keywords: `mask` instead of the one that flows; `initial_state`.
-        keras2: whether masks flow as in Keras 2.
+        version: the version of Keras whose rules hold.
 
     Returns:
         What the layer returns, and a mask or None for each array of that.
@@ -64,13 +71,13 @@ def call_layer(
     if state is not None or len(arguments) > 1:
         raise ZooError("takes one input and no initial state here")
     if isinstance(layer, layers.Merge):
-        return _call_merge(layer, x, mask, keras2)
+        return _call_merge(layer, x, mask, version)
     if isinstance(x, list):
         raise ZooError(f"takes one array, got {len(x)}")
-    return _call_simple(layer, x, mask, keras2)
+    return _call_simple(layer, x, mask, version)
 
 
-def _call_simple(layer: nnx.Module, x: Any, mask: Mask, keras2: bool) -> tuple[Any, Any]:
+def _call_simple(layer: nnx.Module, x: Any, mask: Mask, version: Version) -> tuple[Any, Any]:
     match layer:
         case layers.Embedding():
             ids = x if jnp.issubdtype(x.dtype, jnp.integer) else x.astype(jnp.int32)
@@ -80,13 +87,15 @@ def _call_simple(layer: nnx.Module, x: Any, mask: Mask, keras2: bool) -> tuple[A
         case layers.Bidirectional():
             return _call_bidirectional(layer, x, mask)
         case layers.TimeDistributed():
-            return _call_time_distributed(layer, x, mask, keras2)
+            return _call_time_distributed(layer, x, mask, version)
         case layers.GlobalAveragePooling1D():
             return layer(x, mask=mask), None
         case layers.Softmax():
             return layer(x, mask=mask), mask
     y = layer(x)
-    passes = isinstance(layer, _PASSING) or (not keras2 and isinstance(layer, _PASSING_IN_KERAS3))
+    passes = isinstance(layer, _PASSING) or (
+        version >= KERAS3 and isinstance(layer, _PASSING_IN_KERAS3)
+    )
     return y, mask if passes else None
 
 
@@ -120,7 +129,7 @@ def _call_bidirectional(layer: layers.Bidirectional, x: Any, mask: Mask) -> tupl
 
 
 def _call_time_distributed(
-    layer: layers.TimeDistributed, x: Any, mask: Mask, keras2: bool
+    layer: layers.TimeDistributed, x: Any, mask: Mask, version: Version
 ) -> tuple[Any, Any]:
     inner_mask = None
     if mask is not None and mask.ndim > 2:
@@ -128,12 +137,12 @@ def _call_time_distributed(
     made: list[Any] = []
 
     def step(steps: Any) -> Any:
-        y, step_mask = call_any(layer.layer, [steps], [inner_mask], {}, keras2=keras2)
+        y, step_mask = call_any(layer.layer, [steps], [inner_mask], {}, version=version)
         made.append(step_mask)
         return y
 
     y = F.time_distributed(step, x)
-    if not keras2:
+    if version >= KERAS3:
         return y, mask
     if made[0] is not None:  # Keras 2 asks the inner layer
         return y, jnp.reshape(made[0], (*x.shape[:2], *made[0].shape[1:]))
@@ -148,37 +157,40 @@ def call_any(
     masks: Sequence[Any],
     keywords: Mapping[str, Any],
     *,
-    keras2: bool,
+    version: Version,
 ) -> tuple[Any, Any]:
     """`call_layer` for what may be a whole model: anything that has `call_with_masks`."""
     run = getattr(layer, "call_with_masks", None)
     if run is None:
-        return call_layer(layer, arguments, masks, keywords, keras2=keras2)
+        return call_layer(layer, arguments, masks, keywords, version=version)
     given = keywords.get("mask")
     outputs, output_masks = run(arguments[0], masks[0] if given is None else given)
     return outputs, output_masks
 
 
-def _call_merge(layer: layers.Merge, xs: Any, masks: Any, keras2: bool) -> tuple[Any, Any]:
+def _call_merge(layer: layers.Merge, xs: Any, masks: Any, version: Version) -> tuple[Any, Any]:
     if not isinstance(xs, list):
         raise ZooError("takes a list of arrays, got one")
     masks = masks if isinstance(masks, list) else [masks] * len(xs)
-    if isinstance(layer, layers.Multiply | layers.Maximum | layers.Minimum) and not keras2:
+    if (
+        isinstance(layer, layers.Multiply | layers.Maximum | layers.Minimum)
+        and version >= _MERGES_BY_MASK
+    ):
         y = layer(xs, masks=masks)
     else:
         y = layer(xs)
     given = [mask for mask in masks if mask is not None]
-    if not given or isinstance(layer, layers.Dot):
+    if not given or isinstance(layer, layers.Dot) or KERAS3 <= version < _MERGES_BY_MASK:
         return y, None
     if isinstance(layer, layers.Concatenate):
-        return y, _mask_of_concatenation(layer, xs, masks, keras2)
-    if keras2:
+        return y, _mask_of_concatenation(layer, xs, masks, version)
+    if version < KERAS3:
         return y, jnp.all(jnp.stack(given), axis=0)
     return y, jnp.any(jnp.stack(given), axis=0) if len(given) == len(xs) else None
 
 
 def _mask_of_concatenation(
-    layer: layers.Concatenate, xs: list[Any], masks: list[Mask], keras2: bool
+    layer: layers.Concatenate, xs: list[Any], masks: list[Mask], version: Version
 ) -> Mask:
     wide = [
         jnp.ones(x.shape, bool)
@@ -189,4 +201,5 @@ def _mask_of_concatenation(
         for x, mask in zip(xs, masks, strict=True)
     ]
     joined = F.concatenate(wide, layer.axis)
-    return jnp.all(joined, axis=-1) if keras2 else jnp.any(joined, axis=-1)
+    every = version < KERAS3
+    return jnp.all(joined, axis=-1) if every else jnp.any(joined, axis=-1)

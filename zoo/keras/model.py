@@ -12,7 +12,7 @@ from flax import nnx
 
 from zoo.errors import ZooError
 from zoo.keras.graph import Call, Graph, Input, Named, Tensor, map_tensors
-from zoo.keras.masks import call_any
+from zoo.keras.masks import Version, call_any
 from zoo.keras.operations import Operation
 
 Make = Callable[[Call, list[Any]], nnx.Module]
@@ -29,13 +29,13 @@ class KerasModel(nnx.Module):
 
     Args:
         graph: names, inputs, calls and outputs.
-        keras2: whether masks flow as in Keras 2.
+        version: the version of Keras whose rules for masks hold.
         kept: for each layer the arguments of its config that say nothing of what it computes,
             as JSON text; they are written back by `save_model`.
     """
 
-    def __init__(self, graph: Graph, *, keras2: bool, kept: tuple[tuple[str, str], ...] = ()):
-        self.graph, self.keras2, self.kept = graph, keras2, kept
+    def __init__(self, graph: Graph, *, version: Version, kept: tuple[tuple[str, str], ...] = ()):
+        self.graph, self.version, self.kept = graph, version, kept
         self.attributes: tuple[tuple[str, str], ...] = ()
 
     def add_layers(self, layers: Mapping[str, nnx.Module]) -> None:
@@ -86,7 +86,7 @@ class KerasModel(nnx.Module):
             lambda call, _: self.layer(call.layer),
             _in_order(self.graph, inputs),
             _in_order(self.graph, masks) if isinstance(masks, Mapping) else masks,
-            keras2=self.keras2,
+            version=self.version,
         )
 
 
@@ -96,7 +96,7 @@ def run_graph(
     inputs: list[Any],
     masks: Any,
     *,
-    keras2: bool,
+    version: Version,
     seen: dict[Tensor, Any] | None = None,
 ) -> tuple[Any, Any]:
     """Calls the layers of a graph in turn; `layer_of` finds (or makes) each for its inputs.
@@ -119,7 +119,7 @@ def run_graph(
             else:
                 argument_masks = map_tensors(known_masks.get, call.arguments)
                 outputs, output_masks = call_any(
-                    layer, arguments, argument_masks, keywords, keras2=keras2
+                    layer, arguments, argument_masks, keywords, version=version
                 )
         except ZooError as error:
             raise ZooError(f"{graph.name}/{call.layer}: {error}") from error

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo.keras.graph import Tensor
+from zoo.keras.masks import NEWEST
 from zoo.keras.model import run_graph
 from zoo.keras.slots import Parts
 
@@ -50,7 +51,7 @@ def _specs(parts: Parts, size: int) -> dict[Tensor, Any]:
             lambda call, _: layers[call.layer],
             examples,
             None,
-            keras2=False,
+            version=NEWEST,
             seen=values,
         )
         specs.update({t: jax.ShapeDtypeStruct(v.shape, v.dtype) for t, v in values.items()})
