@@ -106,7 +106,8 @@ def test_a_legacy_file_of_ours_opens_in_keras(keras: Any, file: Path) -> None:
     np.testing.assert_allclose(expected(back, X)[0], expected(theirs, X)[0], atol=1e-6)
 
 
-def test_parity(keras: Any, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("keras")
+def test_parity(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert keras_parity.main([str(file), "--dataset", "digits", "--examples", "200"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{file} on 200 test images of digits"
