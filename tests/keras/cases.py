@@ -88,6 +88,17 @@ DENSE = [
         lambda k: k.ELU(0.7),
         lambda k: k.Softmax(),
     ),
+    _functional(
+        "layers_as_activations",
+        ROWS,
+        lambda keras, x: keras.layers.Add()(
+            [
+                (dense := keras.layers.Dense(4, activation=keras.layers.LeakyReLU()))(x),
+                keras.layers.Dense(4, activation=keras.layers.ReLU(0.5))(x),
+                dense(keras.layers.Dense(5, activation=keras.layers.ELU(0.3))(x)),
+            ]
+        ),
+    ),
     _chain("softmax_axes", STEPS, lambda k: k.Softmax(axis=[1, 2])),
     _chain("softmax_axis", STEPS, lambda k: k.Softmax(axis=1)),
     _chain(

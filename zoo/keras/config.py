@@ -19,7 +19,7 @@ from zoo import layers
 from zoo.errors import ZooError
 from zoo.keras import arguments as a
 from zoo.keras.arguments import Field
-from zoo.keras.graph import Call, Graph, Input
+from zoo.keras.graph import Call, Graph, Input, insert_after
 from zoo.keras.layer_table import (
     LAYERS,
     MODELS,
@@ -181,12 +181,18 @@ class ConfigReader:
             except a.Unsupported as error:
                 self.problem(path, f"{entry.get('class_name')} dtype {error}")
         makers: dict[str, Maker] = {}
+        activations: dict[str, Maker] = {}
         kept: dict[str, Any] = {}
         wiring = Wiring(self, path, entry, config)
         for i, layer in enumerate(config["layers"]):
             name = wiring.name_of(layer, i)
             if name is None or wiring.is_input(layer):
                 continue
+            layer, activation = _split_activation(layer)
+            if activation is not None:
+                after = self.layer(activation, f"{path}/{name}/activation")
+                if after is not None:
+                    activations[name] = after[0]
             read = self.layer(layer, f"{path}/{name}")
             if read is not None:
                 makers[name] = read[0]
@@ -194,6 +200,13 @@ class ConfigReader:
         graph = wiring.graph()
         if graph is None or len(self.problems) > before:
             return None
+        for name, maker in activations.items():
+            if name in graph.layers:
+                new = f"{name}_activation"
+                while new in makers:
+                    new += "_"
+                makers[new] = maker
+                graph = insert_after(graph, name, new)
         text = tuple((name, json.dumps(value)) for name, value in kept.items() if value)
         return ModelPlan(graph, makers, text, self.version)
 
@@ -324,6 +337,27 @@ def _bidirectional_maker(forward: Maker, backward: Maker | None, options: dict[s
         return layers.Bidirectional(one, other, **options)
 
     return make
+
+
+def _split_activation(entry: Any) -> tuple[Any, Any]:
+    """A layer without the layer that is its activation, and that one, or None.
+
+    Keras allows such a layer where a name usually stands; what has constants of its own becomes
+    a layer after this one, which computes the same.
+    """
+    config = entry.get("config") if isinstance(entry, Mapping) else None
+    activation = config.get("activation") if isinstance(config, Mapping) else None
+    if (
+        not isinstance(config, Mapping)
+        or not isinstance(activation, Mapping)
+        or entry.get("class_name") not in _WITH_ACTIVATION
+        or activation.get("class_name") not in ("ReLU", "LeakyReLU", "ELU", "Softmax")
+    ):
+        return entry, None
+    return {**entry, "config": {**config, "activation": None}}, activation
+
+
+_WITH_ACTIVATION = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 
 
 def _unknown_layer(class_name: str) -> str:

@@ -4,7 +4,7 @@ Everything here is frozen, so that a graph can be a static part of a Flax module
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 
@@ -84,6 +84,29 @@ def map_tensors(function: Callable[[Tensor], Any], structure: Any) -> Any:
 def call_tensors(call: Call) -> list[Tensor]:
     """The tensors that a call reads."""
     return [*tensors(call.arguments), *tensors(Named(call.keywords))]
+
+
+def insert_after(graph: Graph, layer: str, new: str) -> Graph:
+    """The graph with `new` called on whatever `layer` returns, and read instead of it."""
+
+    def instead(structure: Any) -> Any:
+        if isinstance(structure, Tensor):
+            return structure._replace(layer=new) if structure.layer == layer else structure
+        if isinstance(structure, Named):
+            return Named(tuple((key, instead(value)) for key, value in structure.items))
+        if isinstance(structure, tuple):
+            return tuple(instead(value) for value in structure)
+        return structure
+
+    calls: list[Call] = []
+    for call in graph.calls:
+        keywords = tuple((key, instead(value)) for key, value in call.keywords)
+        calls.append(replace(call, arguments=instead(call.arguments), keywords=keywords))
+        if call.layer == layer:
+            calls.append(Call(new, call.index, (Tensor(layer, call.index, 0),)))
+    at = graph.layers.index(layer) + 1
+    names = (*graph.layers[:at], new, *graph.layers[at:])
+    return replace(graph, calls=tuple(calls), outputs=instead(graph.outputs), layers=names)
 
 
 def keras_order(
