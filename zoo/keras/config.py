@@ -5,17 +5,14 @@ collected, so that one error can list it all. Then the layers are made in the or
 calls, each for the shape that reaches it.
 """
 
-import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import layers
 from zoo.errors import ZooError
 from zoo.keras import arguments as a
 from zoo.keras.arguments import Field
@@ -26,15 +23,19 @@ from zoo.keras.layer_table import (
     NO_MATTER,
     NO_MATTER_ENDINGS,
     WRAPPERS,
-    LayerSpec,
+)
+from zoo.keras.makers import (
+    Maker,
+    NoNumbers,
+    bidirectional_maker,
+    layer_maker,
+    time_distributed_maker,
 )
 from zoo.keras.masks import KERAS3, Version
 from zoo.keras.model import KerasModel, run_graph
 from zoo.keras.operations import OPERATIONS, Operation
 from zoo.keras.wiring import Wiring, is_operation
 
-# Makes a layer for the shapes of its inputs, batch first.
-Maker = Callable[[Any, nnx.Rngs], nnx.Module]
 # An unknown size (any number of steps or pixels) stands in as this one while shapes are worked
 # out; nothing is computed, so it may be large enough for any window.
 _ANY_SIZE = 1024
@@ -81,7 +82,7 @@ class ConfigReader:
         options, kept = self._options(class_name, spec.fields, config, path)
         if options is None:
             return None
-        return _layer_maker(class_name, spec, options), kept
+        return layer_maker(class_name, spec, options), kept
 
     def is_keras(self, entry: Mapping[str, Any], path: str) -> bool:
         """Whether a class is Keras's own, and no one else's of the same name."""
@@ -122,13 +123,13 @@ class ConfigReader:
         if options is None or inner is None:
             return None
         if class_name == "TimeDistributed":
-            return _time_distributed_maker(inner[0]), {**kept, "layer": inner[1]}
+            return time_distributed_maker(inner[0]), {**kept, "layer": inner[1]}
         backward = None
         if config.get("backward_layer") is not None:
             backward = self.layer(config["backward_layer"], f"{path}/backward_layer")
             if backward is None:
                 return None
-        maker = _bidirectional_maker(inner[0], backward and backward[0], options)
+        maker = bidirectional_maker(inner[0], backward and backward[0], options)
         return maker, {**kept, "layer": inner[1]}
 
     def _options(
@@ -238,7 +239,7 @@ class ModelPlan:
                 "before it was built."
             )
 
-        rngs: Any = _NoNumbers()
+        rngs: Any = NoNumbers()
 
         def make() -> KerasModel:
             examples = [
@@ -276,67 +277,6 @@ class ModelPlan:
         run_graph(graph, layer_of, examples, None, version=self.version)
         model.add_layers(made)
         return model
-
-
-class _NoNumbers:
-    """Stands in for `nnx.Rngs` where weights are made without numbers: one key serves all."""
-
-    def __init__(self) -> None:
-        self._key = jax.random.key(0)
-
-    def params(self) -> jax.Array:
-        return self._key
-
-    @property
-    def dropout(self) -> nnx.RngStream:
-        return nnx.Rngs(dropout=0).dropout
-
-
-def _layer_maker(class_name: str, spec: LayerSpec, options: dict[str, Any]) -> Maker:
-    # Arguments that are checked but that our layer does not have.
-    ours = {name: value for name, value in options.items() if spec.fields[name].attribute != ""}
-    random = "rngs" in inspect.signature(spec.layer.__init__).parameters
-    layer: Callable[..., nnx.Module] = spec.layer
-
-    def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
-        if spec.size is None:
-            return layer(**ours, **({"rngs": rngs} if random else {}))
-        if isinstance(shapes, list):
-            shapes = shapes[0]  # a recurrent layer of Keras 2 with its state in the list
-        if len(shapes) < 2:
-            raise ZooError(f"{class_name} must have an input [B, ..., features], got {shapes}")
-        try:
-            size = spec.size(shapes, options)
-        except a.Unsupported as error:
-            raise ZooError(f"{class_name} {error}") from None
-        return layer(size, **ours, **({"rngs": rngs} if random else {}))
-
-    return make
-
-
-def _time_distributed_maker(inner: Maker) -> Maker:
-    def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
-        if isinstance(shapes, list) or len(shapes) < 3:
-            raise ZooError(f"TimeDistributed must have an input [B, T, ...], got {shapes}")
-        return layers.TimeDistributed(inner((2, *shapes[2:]), rngs))
-
-    return make
-
-
-def _bidirectional_maker(forward: Maker, backward: Maker | None, options: dict[str, Any]) -> Maker:
-    def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
-        one, other = forward(shapes, rngs), (backward or forward)(shapes, rngs)
-        if not isinstance(one, layers.Recurrent) or not isinstance(other, layers.Recurrent):
-            raise ZooError("Bidirectional must have SimpleRNN, LSTM or GRU inside")
-        if backward is not None and one.go_backwards == other.go_backwards:
-            raise ZooError("Bidirectional must have its two layers in opposite directions")
-        if one.go_backwards:
-            raise ZooError("Bidirectional must have a layer with go_backwards=False")
-        other.go_backwards = False  # our wrapper runs the second one backwards itself
-        one.zero_output_for_mask = other.zero_output_for_mask = one.return_sequences
-        return layers.Bidirectional(one, other, **options)
-
-    return make
 
 
 def _split_activation(entry: Any) -> tuple[Any, Any]:
