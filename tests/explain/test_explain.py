@@ -82,7 +82,8 @@ def test_a_registered_model_knows_its_input(capsys):
     summary(zoo.create_model("mnist_lstm", rngs=nnx.Rngs(0), units=8, input_shape=(3, 4, 2)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "MNISTLSTM on input (3, 4, 2)"
-    assert lines[2].split() == ["lstm", "LSTM", "(8,)", "544"]
+    assert lines[2].split() == ["rows", "Reshape", "(3,", "8)", "0"]
+    assert lines[3].split() == ["lstm", "LSTM", "(8,)", "544"]
     assert lines[-1] == "634 parameters: 634 trainable, 0 moving statistics"
 
 

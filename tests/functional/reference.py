@@ -48,6 +48,10 @@ ACTIVATIONS: dict[str, Callable[[Vector], Vector]] = {
     "silu": lambda x: x * special.expit(x),
     "leaky_relu": lambda x: np.where(x >= 0, x, 0.2 * x),
     "relu6": lambda x: np.clip(x, 0, 6),
+    "hard_sigmoid_keras2": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    "hard_silu": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "log_softmax": lambda x: special.log_softmax(x, axis=-1),
     "exponential": np.exp,
 }
 

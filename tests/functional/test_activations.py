@@ -14,14 +14,14 @@ from tests.functional.tolerances import assert_close
 
 each = pytest.mark.parametrize("name", ACTIVATIONS)
 KNOWN = (
-    "elu, exponential, gelu, hard_sigmoid, leaky_relu, linear, relu, relu6, selu, sigmoid, silu, "
-    "softmax, softplus, softsign, swish, tanh"
+    "elu, exponential, gelu, hard_sigmoid, hard_sigmoid_keras2, hard_silu, leaky_relu, linear, "
+    "log_softmax, mish, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, swish, tanh"
 )
 
 
 each_type = pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 
-# Both sides of every kink (0, ±3, 6), the kinks themselves, and far out.
+# Both sides of every kink (0, ±2.5, ±3, 6), the kinks themselves, and far out.
 POINTS = (
     np.random.default_rng(0)
     .permutation(np.concatenate((np.linspace(-8, 8, 65), [-1000, -50, 50, 80])))
@@ -69,7 +69,7 @@ def test_gradients(name: str) -> None:
     step = 1e-5
     for place in np.ndindex(*POINTS.shape):
         x = POINTS[place]
-        if x in (-3, 0, 3, 6) or (name == "exponential" and x > 8):
+        if x in (-3, -2.5, 0, 2.5, 3, 6) or (name == "exponential" and x > 8):
             continue
         move = np.zeros(POINTS.shape)
         move[place] = step

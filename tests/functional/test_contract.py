@@ -98,6 +98,84 @@ CASES = (
     Case("global_avg_pool2d", lambda _, x: F.global_avg_pool2d(x), lambda rng: ((), _images(rng))),
     Case("global_max_pool2d", lambda _, x: F.global_max_pool2d(x), lambda rng: ((), _images(rng))),
     Case("flatten", lambda _, x: F.flatten(x), lambda rng: ((), _images(rng))),
+    Case(
+        "conv1d",
+        lambda params, x: F.conv1d(params, x, strides=2, padding="causal", groups=3),
+        lambda rng: (F.ConvParams(_normal(rng, 2, 1, 6), _normal(rng, 6)), sequences(rng)),
+    ),
+    Case(
+        "depthwise_conv2d",
+        F.depthwise_conv2d,
+        lambda rng: (F.ConvParams(_normal(rng, 3, 2, 2, 2), _normal(rng, 4)), _images(rng)),
+    ),
+    Case(
+        "separable_conv2d",
+        F.separable_conv2d,
+        lambda rng: (
+            F.SeparableConvParams(
+                _normal(rng, 3, 2, 2, 2), _normal(rng, 1, 1, 4, 3), _normal(rng, 3)
+            ),
+            _images(rng),
+        ),
+    ),
+    Case(
+        "layer_norm",
+        F.layer_norm,
+        lambda rng: (F.LayerNormParams(_normal(rng, 2), _normal(rng, 2)), _images(rng)),
+    ),
+    Case(
+        "standardize",
+        lambda stats, x: F.standardize(x, *stats),
+        lambda rng: ((_normal(rng, 2), jnp.asarray(rng.uniform(0.5, 2, 2))), _images(rng)),
+    ),
+    Case(
+        "global_avg_pool1d",
+        lambda _, batch: F.global_avg_pool1d(*batch),
+        lambda rng: ((), (sequences(rng)[:3], jnp.asarray(MASK[:3]))),
+    ),
+    Case(
+        "zero_masked",
+        lambda _, batch: F.zero_masked(*batch),
+        lambda rng: ((), (sequences(rng), jnp.asarray(MASK))),
+    ),
+    *(
+        Case(
+            name,
+            lambda _, xs, name=name: getattr(F, name)(xs),
+            lambda rng: ((), [_images(rng), _images(rng)]),
+        )
+        for name in ("add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate")
+    ),
+    Case(
+        "dot",
+        lambda _, xs: F.dot(*xs, axes=(2, 1), normalize=True),
+        lambda rng: ((), [_normal(rng, 3, 2, 4), _normal(rng, 3, 4)]),
+    ),
+    *(
+        Case(name, lambda _, x, call=call: call(x), lambda rng: ((), _images(rng)))
+        for name, call in {
+            "relu": lambda x: F.relu(x, max_value=1.5, negative_slope=0.2, threshold=0.3),
+            "elu": lambda x: F.elu(x, alpha=0.7),
+            "softmax": lambda x: F.softmax(x, axis=(1, 3)),
+            "rescale": lambda x: F.rescale(x, 2.0, 1.0),
+            "reshape": lambda x: F.reshape(x, (4, -1)),
+            "permute": lambda x: F.permute(x, (3, 1, 2)),
+            "zero_pad": lambda x: F.zero_pad(x, ((1, 2), (0, 1))),
+            "crop": lambda x: F.crop(x, ((1, 2), (0, 1))),
+            "upsample2d": lambda x: F.upsample2d(x, (2, 3), "bilinear"),
+            "time_distributed": lambda x: F.time_distributed(F.global_max_pool1d, x),
+        }.items()
+    ),
+    *(
+        Case(name, lambda _, x, call=call: call(x), lambda rng: ((), sequences(rng)))
+        for name, call in {
+            "max_pool1d": lambda x: F.max_pool1d(x, 3, 1, "same"),
+            "avg_pool1d": lambda x: F.avg_pool1d(x, 3, 1, "same"),
+            "global_max_pool1d": F.global_max_pool1d,
+            "upsample1d": lambda x: F.upsample1d(x, 3),
+        }.items()
+    ),
+    Case("repeat_vector", lambda _, x: F.repeat_vector(x, 4), lambda rng: ((), _normal(rng, 3, 5))),
     _batch_norm(training=True),
     _batch_norm(training=False),
     Case(
@@ -232,6 +310,8 @@ def test_gradients_are_finite_differences(case: Case) -> None:
 def test_every_function_is_in_the_table() -> None:
     """Types, steps (tested with their sequences) and pieces of `bidirectional` apart."""
     names = {case.name for case in CASES + RECURRENT} | {"activation", "merge_directions"}
+    # A mask is no float, and noise has a file of its own.
+    names |= {"steps_other_than", "spatial_dropout", "gaussian_noise"}
     functions = {name for name in F.__all__ if name.islower() and not name.endswith("_step")}
     assert functions <= names
 

@@ -37,7 +37,7 @@ class Case(NamedTuple):
     name: str
     make: Callable[..., Any]
     function: Callable[[Any], Callable[[jax.Array], jax.Array]]
-    x: jax.Array
+    x: Any
     shape: tuple[int, ...]
 
 
@@ -150,6 +150,201 @@ CASES = (
         IMAGES,
         (2, 4),
     ),
+    Case(
+        "Conv1D",
+        partial(layers.Conv1D, 3, 4, 2, 2, "causal", dilation_rate=2, activation="tanh"),
+        lambda layer: (
+            lambda x: jnp.tanh(
+                F.conv1d(
+                    F.ConvParams(*weights(layer, "kernel", "bias")),
+                    x,
+                    strides=2,
+                    padding="causal",
+                    dilation=2,
+                )
+            )
+        ),
+        SEQUENCES,
+        (2, 3, 4),
+    ),
+    Case(
+        "DepthwiseConv2D",
+        partial(layers.DepthwiseConv2D, 4, (3, 2), 2, "same", depth_multiplier=2),
+        lambda layer: partial(
+            F.depthwise_conv2d,
+            F.ConvParams(*weights(layer, "kernel", "bias")),
+            strides=2,
+            padding="same",
+        ),
+        IMAGES,
+        (2, 4, 3, 8),
+    ),
+    Case(
+        "SeparableConv2D",
+        partial(layers.SeparableConv2D, 4, 5, 3, depth_multiplier=2, use_bias=False),
+        lambda layer: partial(
+            F.separable_conv2d,
+            F.SeparableConvParams(*weights(layer, "depthwise_kernel", "pointwise_kernel")),
+        ),
+        IMAGES,
+        (2, 5, 4, 5),
+    ),
+    Case(
+        "LayerNormalization",
+        lambda rngs: layers.LayerNormalization((5, 3), axis=(1, 2), epsilon=0.1),  # noqa: ARG005
+        lambda layer: partial(
+            F.layer_norm,
+            F.LayerNormParams(*weights(layer, "gamma", "beta")),
+            axis=(1, 2),
+            epsilon=0.1,
+        ),
+        SEQUENCES,
+        (2, 5, 3),
+    ),
+    *(
+        Case(kind.__name__, lambda rngs, make=make: make, lambda _, f=f: f, x, shape)  # noqa: ARG005
+        for kind, make, f, x, shape in (
+            (
+                layers.ReLU,
+                layers.ReLU(0.8, 0.1, 0.2),
+                partial(F.relu, max_value=0.8, negative_slope=0.1, threshold=0.2),
+                SEQUENCES,
+                (2, 5, 3),
+            ),
+            (
+                layers.LeakyReLU,
+                layers.LeakyReLU(),
+                partial(F.relu, negative_slope=0.3),
+                SEQUENCES,
+                (2, 5, 3),
+            ),
+            (layers.ELU, layers.ELU(0.5), partial(F.elu, alpha=0.5), SEQUENCES, (2, 5, 3)),
+            (layers.Softmax, layers.Softmax(1), partial(F.softmax, axis=1), SEQUENCES, (2, 5, 3)),
+            (
+                layers.MaxPooling1D,
+                layers.MaxPooling1D(3, 1, "same"),
+                lambda x: F.max_pool1d(x, 3, 1, "same"),
+                SEQUENCES,
+                (2, 5, 3),
+            ),
+            (
+                layers.AveragePooling1D,
+                layers.AveragePooling1D(),
+                F.avg_pool1d,
+                SEQUENCES,
+                (2, 2, 3),
+            ),
+            (
+                layers.GlobalMaxPooling1D,
+                layers.GlobalMaxPooling1D(keepdims=True),
+                partial(F.global_max_pool1d, keepdims=True),
+                SEQUENCES,
+                (2, 1, 3),
+            ),
+            (
+                layers.GlobalAveragePooling1D,
+                layers.GlobalAveragePooling1D(),
+                F.global_avg_pool1d,
+                SEQUENCES,
+                (2, 3),
+            ),
+            (
+                layers.Reshape,
+                layers.Reshape((3, -1)),
+                lambda x: F.reshape(x, (3, -1)),
+                SEQUENCES,
+                (2, 3, 5),
+            ),
+            (
+                layers.Permute,
+                layers.Permute((2, 1)),
+                lambda x: F.permute(x, (2, 1)),
+                SEQUENCES,
+                (2, 3, 5),
+            ),
+            (
+                layers.RepeatVector,
+                layers.RepeatVector(4),
+                lambda x: F.repeat_vector(x, 4),
+                SEQUENCES[:, 0],
+                (2, 4, 3),
+            ),
+            (
+                layers.ZeroPadding1D,
+                layers.ZeroPadding1D((1, 2)),
+                lambda x: F.zero_pad(x, ((1, 2),)),
+                SEQUENCES,
+                (2, 8, 3),
+            ),
+            (
+                layers.ZeroPadding2D,
+                layers.ZeroPadding2D(((1, 0), (2, 3))),
+                lambda x: F.zero_pad(x, ((1, 0), (2, 3))),
+                IMAGES,
+                (2, 8, 11, 4),
+            ),
+            (
+                layers.Cropping1D,
+                layers.Cropping1D((1, 2)),
+                lambda x: F.crop(x, ((1, 2),)),
+                SEQUENCES,
+                (2, 2, 3),
+            ),
+            (
+                layers.Cropping2D,
+                layers.Cropping2D(((1, 0), (2, 3))),
+                lambda x: F.crop(x, ((1, 0), (2, 3))),
+                IMAGES,
+                (2, 6, 1, 4),
+            ),
+            (
+                layers.UpSampling1D,
+                layers.UpSampling1D(3),
+                lambda x: F.upsample1d(x, 3),
+                SEQUENCES,
+                (2, 15, 3),
+            ),
+            (
+                layers.UpSampling2D,
+                layers.UpSampling2D((2, 1), "bilinear"),
+                lambda x: F.upsample2d(x, (2, 1), "bilinear"),
+                IMAGES,
+                (2, 14, 6, 4),
+            ),
+            (
+                layers.Rescaling,
+                layers.Rescaling((1.0, 2.0, 3.0), -1.0),
+                lambda x: F.rescale(x, jnp.array([1.0, 2.0, 3.0]), -1.0),
+                SEQUENCES,
+                (2, 5, 3),
+            ),
+            *(
+                (
+                    kind,
+                    kind(),
+                    function,
+                    [SEQUENCES, SEQUENCES[::-1]],
+                    (2, 5, 6) if kind is layers.Concatenate else (2, 5, 3),
+                )
+                for kind, function in (
+                    (layers.Add, F.add),
+                    (layers.Subtract, F.subtract),
+                    (layers.Multiply, F.multiply),
+                    (layers.Average, F.average),
+                    (layers.Maximum, F.maximum),
+                    (layers.Minimum, F.minimum),
+                    (layers.Concatenate, F.concatenate),
+                )
+            ),
+            (
+                layers.Dot,
+                layers.Dot((1, 2), normalize=True),
+                lambda xs: F.dot(*xs, axes=(1, 2), normalize=True),
+                [SEQUENCES, jnp.swapaxes(SEQUENCES, 1, 2)],
+                (2, 3, 3),
+            ),
+        )
+    ),
     recurrent("SimpleRNN", {}, last=True, function=F.simple_rnn),
     recurrent(
         "SimpleRNN",
@@ -205,6 +400,8 @@ def test_a_layer_is_its_function(case: Case) -> None:
 
 def test_every_layer_has_a_case_or_a_file_of_its_own():
     elsewhere = {"BatchNormalization", "Bidirectional", "Dropout", "Layer", "Recurrent"}
+    elsewhere |= {"GaussianNoise", "Masking", "Merge", "Normalization", "TimeDistributed"}
+    elsewhere |= {"SpatialDropout", "SpatialDropout1D", "SpatialDropout2D"}
     covered = {case.name.split("-")[0] for case in CASES}
     assert covered | elsewhere == set(layers.__all__)
 
@@ -212,7 +409,7 @@ def test_every_layer_has_a_case_or_a_file_of_its_own():
 # As the documentation of Keras 3 has them; a pair of equal numbers is one number here.
 KERAS_DEFAULTS = {
     "Dense": {"activation": None, "use_bias": True},
-    "Embedding": {},
+    "Embedding": {"mask_zero": False},
     "Conv2D": {
         "strides": 1,
         "padding": "valid",
@@ -228,7 +425,9 @@ KERAS_DEFAULTS = {
         "activation": "tanh",
         "use_bias": True,
         "return_sequences": False,
+        "return_state": False,
         "go_backwards": False,
+        "zero_output_for_mask": False,
     },
     "LSTM": {
         "activation": "tanh",
@@ -236,7 +435,9 @@ KERAS_DEFAULTS = {
         "use_bias": True,
         "unit_forget_bias": True,
         "return_sequences": False,
+        "return_state": False,
         "go_backwards": False,
+        "zero_output_for_mask": False,
     },
     "GRU": {
         "activation": "tanh",
@@ -244,7 +445,9 @@ KERAS_DEFAULTS = {
         "use_bias": True,
         "reset_after": True,
         "return_sequences": False,
+        "return_state": False,
         "go_backwards": False,
+        "zero_output_for_mask": False,
     },
     "Bidirectional": {"merge_mode": "concat"},
 }

@@ -147,8 +147,10 @@ def test_merges(mode, merge, sequences):
 def test_layers_of_bidirectional_must_be_alike():
     with zoo_error(
         "forward_layer and backward_layer must be of the same class, width and options, got "
-        "SimpleRNN(activation='tanh', go_backwards=False, return_sequences=False, units=3) and "
-        "SimpleRNN(activation='relu', go_backwards=False, return_sequences=False, units=3)."
+        "SimpleRNN(activation='tanh', go_backwards=False, return_sequences=False, "
+        "return_state=False, units=3, use_bias=True, zero_output_for_mask=False) and "
+        "SimpleRNN(activation='relu', go_backwards=False, return_sequences=False, "
+        "return_state=False, units=3, use_bias=True, zero_output_for_mask=False)."
     ):
         Bidirectional(made(SimpleRNN), made(SimpleRNN, activation="relu"))
     for other in (made(GRU), made(LSTM, return_sequences=True)):
@@ -173,8 +175,10 @@ def test_a_wrong_mask():
 
 
 def test_the_base_class_is_not_a_layer():
-    options = {"return_sequences": False, "go_backwards": False, "rngs": nnx.Rngs(1)}
+    options = dict.fromkeys(
+        ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask"), False
+    )
     with jax.disable_jit(False):
-        layer = Recurrent(2, 3, gates=1, bias_shape=None, **options)
+        layer = Recurrent(2, 3, gates=1, bias_shape=None, rngs=nnx.Rngs(1), **options)
     with pytest.raises(TypeError, match="use one of them"):
         layer(X)

@@ -67,9 +67,10 @@ def summary(model: nnx.Module, input_shape: tuple[int, ...] | None = None) -> No
     >>> import zoo
     >>> zoo.summary(zoo.create_model("mnist_lstm", rngs=nnx.Rngs(0)))
     MNISTLSTM on input (28, 28, 1)
-    layer   class  output  parameters
-    lstm    LSTM   (128,)      80,384
-    logits  Dense  (10,)        1,290
+    layer   class    output    parameters
+    rows    Reshape  (28, 28)           0
+    lstm    LSTM     (128,)        80,384
+    logits  Dense    (10,)          1,290
     81,674 parameters: 81,674 trainable, 0 moving statistics
     """
     if input_shape is None:

@@ -4,23 +4,50 @@ Every function can be jitted, differentiated and vmapped. Names, weight layouts 
 are those of Keras, so that a Keras weight is a copy and never a permutation.
 """
 
-from zoo.functional.activations import activation
+from zoo.functional.activations import activation, elu, relu, softmax
 from zoo.functional.bidirectional import bidirectional, merge_directions
+from zoo.functional.conv1d import conv1d
 from zoo.functional.convolution import ConvParams, conv2d
-from zoo.functional.dropout import dropout
+from zoo.functional.depthwise import SeparableConvParams, depthwise_conv2d, separable_conv2d
+from zoo.functional.dropout import dropout, gaussian_noise, spatial_dropout
 from zoo.functional.gru import gru, gru_step
 from zoo.functional.linear import DenseParams, dense, embedding
 from zoo.functional.lstm import LSTMState, lstm, lstm_step
-from zoo.functional.normalization import BatchNormParams, BatchNormStats, batch_norm
-from zoo.functional.pooling import (
-    avg_pool2d,
-    flatten,
-    global_avg_pool2d,
-    global_max_pool2d,
-    max_pool2d,
+from zoo.functional.masking import steps_other_than, zero_masked
+from zoo.functional.merging import (
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
 )
+from zoo.functional.normalization import (
+    BatchNormParams,
+    BatchNormStats,
+    LayerNormParams,
+    batch_norm,
+    layer_norm,
+    rescale,
+    standardize,
+)
+from zoo.functional.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
+from zoo.functional.pooling1d import avg_pool1d, global_avg_pool1d, global_max_pool1d, max_pool1d
 from zoo.functional.recurrence import RecurrentParams
+from zoo.functional.reshaping import (
+    crop,
+    flatten,
+    permute,
+    repeat_vector,
+    reshape,
+    upsample1d,
+    upsample2d,
+    zero_pad,
+)
 from zoo.functional.simple_rnn import simple_rnn, simple_rnn_step
+from zoo.functional.time import time_distributed
 
 __all__ = [
     "BatchNormParams",
@@ -28,24 +55,59 @@ __all__ = [
     "ConvParams",
     "DenseParams",
     "LSTMState",
+    "LayerNormParams",
     "RecurrentParams",
+    "SeparableConvParams",
     "activation",
+    "add",
+    "average",
+    "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
     "bidirectional",
+    "concatenate",
+    "conv1d",
     "conv2d",
+    "crop",
     "dense",
+    "depthwise_conv2d",
+    "dot",
     "dropout",
+    "elu",
     "embedding",
     "flatten",
+    "gaussian_noise",
+    "global_avg_pool1d",
     "global_avg_pool2d",
+    "global_max_pool1d",
     "global_max_pool2d",
     "gru",
     "gru_step",
+    "layer_norm",
     "lstm",
     "lstm_step",
+    "max_pool1d",
     "max_pool2d",
+    "maximum",
     "merge_directions",
+    "minimum",
+    "multiply",
+    "permute",
+    "relu",
+    "repeat_vector",
+    "rescale",
+    "reshape",
+    "separable_conv2d",
     "simple_rnn",
     "simple_rnn_step",
+    "softmax",
+    "spatial_dropout",
+    "standardize",
+    "steps_other_than",
+    "subtract",
+    "time_distributed",
+    "upsample1d",
+    "upsample2d",
+    "zero_masked",
+    "zero_pad",
 ]

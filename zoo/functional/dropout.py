@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Dropout, of values and of whole channels, and noise."""
 
 import jax
 import jax.numpy as jnp
@@ -31,3 +31,20 @@ def dropout(key: Array, x: Array, rate: float) -> Array:
         return x
     keep = jax.random.bernoulli(key, 1 - rate, x.shape)
     return jnp.where(keep, x / (1 - rate), jnp.zeros_like(x))
+
+
+def spatial_dropout(key: Array, x: Array, rate: float) -> Array:
+    """`dropout` of whole channels: one draw for all places of a channel of `x [B, ..., C]`.
+
+    Raises:
+        ZooError: `rate` is outside its range.
+
+    Source: Tompson et al., 2015, https://arxiv.org/abs/1411.4280
+    """
+    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+    return x * dropout(key, jnp.ones(shape, x.dtype), rate)
+
+
+def gaussian_noise(key: Array, x: Array, stddev: float) -> Array:
+    """`x` plus independent normal values with mean 0 and standard deviation `stddev`."""
+    return x + stddev * jax.random.normal(key, x.shape, x.dtype)

@@ -1,4 +1,4 @@
-"""Batch normalisation."""
+"""Batch and layer normalisation, and scaling by known statistics."""
 
 from typing import NamedTuple
 
@@ -83,3 +83,99 @@ def batch_norm(
     if params.beta is not None:
         y = y + along_last_axis(lax.convert_element_type(params.beta, dtype), x.ndim)
     return lax.convert_element_type(y, x.dtype), stats
+
+
+class LayerNormParams(NamedTuple):
+    """Learned scale `gamma` and shift `beta`, of the shape of the axes; either may be None."""
+
+    gamma: Array | None
+    beta: Array | None
+
+
+def layer_norm(
+    params: LayerNormParams,
+    x: Array,
+    *,
+    axis: int | tuple[int, ...] = -1,
+    epsilon: float = 1e-3,
+) -> Array:
+    """Normalises each example over some of its axes, then scales and shifts it.
+
+    `y = gamma · (x − μ) / √(σ² + epsilon) + beta` with the mean and the (biased) variance over
+    `axis`, in float32 at least.
+
+    Args:
+        params: `gamma` and `beta`, of the sizes of the axes in ascending order.
+        x: `[B, ...]`.
+        axis: what the statistics are over.
+        epsilon: added to the variance.
+
+    Raises:
+        ZooError: gamma or beta does not have the sizes of the axes.
+
+    Source: Ba et al., 2016, https://arxiv.org/abs/1607.06450
+    """
+    axes = _ascending(axis, x.ndim)
+    wide = at_least_float32(x)
+    mean = jnp.mean(wide, axes, keepdims=True)
+    variance = jnp.mean(jnp.square(wide - mean), axes, keepdims=True)
+    y = (wide - mean) * lax.rsqrt(variance + epsilon)
+    if params.gamma is not None:
+        y = y * lax.convert_element_type(_on_axes("gamma", params.gamma, axes, x), y.dtype)
+    if params.beta is not None:
+        y = y + lax.convert_element_type(_on_axes("beta", params.beta, axes, x), y.dtype)
+    return lax.convert_element_type(y, x.dtype)
+
+
+def standardize(
+    x: Array,
+    mean: Array,
+    variance: Array,
+    *,
+    axis: int | tuple[int, ...] = -1,
+    invert: bool = False,
+) -> Array:
+    """`(x − mean) / max(√variance, 1e-7)`, or with `invert` the way back.
+
+    Args:
+        x: any shape.
+        mean: of the sizes of the axes in ascending order.
+        variance: likewise.
+        axis: the axes along which the statistics differ; `()` for one of each.
+        invert: `mean + x · max(√variance, 1e-7)` instead.
+
+    Raises:
+        ZooError: mean or variance does not have the sizes of the axes.
+    """
+    axes = _ascending(axis, x.ndim)
+    mean, variance = _on_axes("mean", mean, axes, x), _on_axes("variance", variance, axes, x)
+    deviation = jnp.maximum(jnp.sqrt(variance), 1e-7)
+    return mean + x * deviation if invert else (x - mean) / deviation
+
+
+def rescale(x: Array, scale: float | Array, offset: float | Array = 0.0) -> Array:
+    """`x · scale + offset`; either may be one number or one for each channel (the last axis)."""
+
+    def broadcast(value: float | Array) -> Array:
+        array = jnp.asarray(value, x.dtype)
+        return along_last_axis(array, x.ndim) if array.ndim == 1 else array
+
+    return x * broadcast(scale) + broadcast(offset)
+
+
+def _ascending(axis: int | tuple[int, ...], rank: int) -> tuple[int, ...]:
+    axes = (axis,) if isinstance(axis, int) else axis
+    if any(not -rank <= one < rank for one in axes):
+        raise ZooError(f"axis must be among the {rank} axes of x, got {axis!r}.")
+    return tuple(sorted(one % rank for one in axes))
+
+
+def _on_axes(name: str, value: Array, axes: tuple[int, ...], x: Array) -> Array:
+    """`value` with axes of size 1 where `axes` has none, so that it broadcasts to `x`."""
+    expected = tuple(x.shape[axis] for axis in axes)
+    if value.shape != expected:
+        raise ZooError(
+            f"{name} must have shape {expected} for x of shape {x.shape} and axes {axes}, got "
+            f"shape {value.shape}."
+        )
+    return jnp.reshape(value, [x.shape[i] if i in axes else 1 for i in range(x.ndim)])

@@ -1,7 +1,6 @@
-"""Pooling over windows and over whole images, and flattening; channels last."""
+"""Pooling over windows and over whole images; channels last."""
 
 import functools
-import math
 
 import jax.numpy as jnp
 import numpy as np
@@ -105,18 +104,19 @@ def _check_pool(
     return sides, steps, padding.upper()
 
 
-def global_avg_pool2d(x: Array) -> Array:
-    """The mean of each channel over the image: `[B, H, W, C]` to `[B, C]`."""
+def global_avg_pool2d(x: Array, *, keepdims: bool = False) -> Array:
+    """The mean of each channel over the image: `[B, H, W, C]` to `[B, C]`.
+
+    With `keepdims` to `[B, 1, 1, C]`.
+    """
     check_rank("x", x, 4, "[B, H, W, C]")
-    return jnp.mean(x, axis=(1, 2))
+    return jnp.mean(x, axis=(1, 2), keepdims=keepdims)
 
 
-def global_max_pool2d(x: Array) -> Array:
-    """The largest value of each channel over the image: `[B, H, W, C]` to `[B, C]`."""
+def global_max_pool2d(x: Array, *, keepdims: bool = False) -> Array:
+    """The largest value of each channel over the image: `[B, H, W, C]` to `[B, C]`.
+
+    With `keepdims` to `[B, 1, 1, C]`.
+    """
     check_rank("x", x, 4, "[B, H, W, C]")
-    return jnp.max(x, axis=(1, 2))
-
-
-def flatten(x: Array) -> Array:
-    """All axes but the first made one, the last running fastest: `[B, ...]` to `[B, n]`."""
-    return jnp.reshape(jnp.asarray(x), (x.shape[0], math.prod(x.shape[1:])))
+    return jnp.max(x, axis=(1, 2), keepdims=keepdims)

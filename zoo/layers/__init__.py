@@ -3,34 +3,115 @@
 They hold parameters and call `zoo.functional`; there is no arithmetic here.
 """
 
-from zoo.layers.convolution import Conv2D
-from zoo.layers.core import Activation, Dense, Dropout, Embedding, Flatten
+from zoo.layers.activations import ELU, LeakyReLU, ReLU, Softmax
+from zoo.layers.bidirectional import Bidirectional
+from zoo.layers.convolution import Conv1D, Conv2D
+from zoo.layers.core import Activation, Dense, Embedding
 from zoo.layers.layer import Layer
-from zoo.layers.normalization import BatchNormalization
+from zoo.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Merge,
+    Minimum,
+    Multiply,
+    Subtract,
+)
+from zoo.layers.noise import (
+    Dropout,
+    GaussianNoise,
+    SpatialDropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+)
+from zoo.layers.normalization import (
+    BatchNormalization,
+    LayerNormalization,
+    Normalization,
+    Rescaling,
+)
 from zoo.layers.pooling import (
+    AveragePooling1D,
     AveragePooling2D,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    MaxPooling1D,
     MaxPooling2D,
 )
-from zoo.layers.recurrent import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN
+from zoo.layers.recurrent import GRU, LSTM, Recurrent, SimpleRNN
+from zoo.layers.reshaping import (
+    Cropping1D,
+    Cropping2D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
+from zoo.layers.separable import DepthwiseConv2D, SeparableConv2D
+from zoo.layers.time import Masking, TimeDistributed
 
 __all__ = [
+    "ELU",
     "GRU",
     "LSTM",
     "Activation",
+    "Add",
+    "Average",
+    "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
     "Bidirectional",
+    "Concatenate",
+    "Conv1D",
     "Conv2D",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
+    "Masking",
+    "MaxPooling1D",
     "MaxPooling2D",
+    "Maximum",
+    "Merge",
+    "Minimum",
+    "Multiply",
+    "Normalization",
+    "Permute",
+    "ReLU",
     "Recurrent",
+    "RepeatVector",
+    "Rescaling",
+    "Reshape",
+    "SeparableConv2D",
     "SimpleRNN",
+    "Softmax",
+    "SpatialDropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "Subtract",
+    "TimeDistributed",
+    "UpSampling1D",
+    "UpSampling2D",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
 ]

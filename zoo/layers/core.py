@@ -1,10 +1,10 @@
-"""Layers without a window or a memory: Dense, Embedding, Activation, Dropout, Flatten."""
+"""Layers without a window or a memory: Dense, Embedding, Activation."""
 
 import jax
 from flax import nnx
 
 from zoo import functional as F
-from zoo.errors import ZooError, check_positive
+from zoo.errors import check_positive
 from zoo.layers.layer import Layer
 
 glorot_uniform = jax.nn.initializers.glorot_uniform()
@@ -33,7 +33,7 @@ class Dense(Layer):
     ):
         check_positive(in_features=in_features, units=units)
         F.activation(activation)
-        self.units, self.activation = units, activation
+        self.units, self.activation, self.use_bias = units, activation, use_bias
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (in_features, units)))
         self.bias = nnx.Param(zeros(rngs.params(), (units,))) if use_bias else None
 
@@ -53,12 +53,13 @@ class Embedding(Layer):
     Args:
         input_dim: number of ids (the vocabulary).
         output_dim: width of a vector.
+        mask_zero: whether id 0 is padding; see `compute_mask`.
         rngs: the table is drawn from the stream `params`: uniform between −0.05 and 0.05.
     """
 
-    def __init__(self, input_dim: int, output_dim: int, *, rngs: nnx.Rngs):
+    def __init__(self, input_dim: int, output_dim: int, *, mask_zero: bool = False, rngs: nnx.Rngs):
         check_positive(input_dim=input_dim, output_dim=output_dim)
-        self.input_dim, self.output_dim = input_dim, output_dim
+        self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
         self.embeddings = nnx.Param(
             jax.random.uniform(rngs.params(), (input_dim, output_dim), minval=-0.05, maxval=0.05)
         )
@@ -66,6 +67,10 @@ class Embedding(Layer):
     def __call__(self, ids: jax.Array) -> jax.Array:
         """Integers `[...]` to `[..., output_dim]`."""
         return F.embedding(self.embeddings[...], ids)
+
+    def compute_mask(self, ids: jax.Array) -> jax.Array | None:
+        """With `mask_zero`, what a recurrent layer after this one takes as `mask`: `ids ≠ 0`."""
+        return ids != 0 if self.mask_zero else None
 
 
 class Activation(Layer):
@@ -78,33 +83,3 @@ class Activation(Layer):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Any shape, kept."""
         return F.activation(self.activation)(x)
-
-
-class Dropout(Layer):
-    """Zeroes a share of the values in training, and nothing in evaluation.
-
-    Args:
-        rate: the share, at least 0 and less than 1.
-        rngs: the stream `dropout` gives each call in training a new key.
-    """
-
-    def __init__(self, rate: float, *, rngs: nnx.Rngs):
-        if not 0 <= rate < 1:
-            raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
-        self.rate = rate
-        self.deterministic = False  # the name that model.train() and model.eval() set
-        self.rngs = rngs.dropout.fork()
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Any shape, kept; see `zoo.functional.dropout`."""
-        if self.deterministic or self.rate == 0:
-            return x
-        return F.dropout(self.rngs(), x, self.rate)
-
-
-class Flatten(Layer):
-    """All axes but the first made one; see `zoo.functional.flatten`."""
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """`[B, ...]` to `[B, n]`."""
-        return F.flatten(x)

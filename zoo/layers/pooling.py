@@ -47,14 +47,71 @@ class AveragePooling2D(_Pooling2D):
 class GlobalAveragePooling2D(Layer):
     """The mean over the image; see `zoo.functional.global_avg_pool2d`."""
 
+    def __init__(self, keepdims: bool = False):
+        self.keepdims = keepdims
+
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[B, H, W, C]` to `[B, C]`."""
-        return F.global_avg_pool2d(x)
+        return F.global_avg_pool2d(x, keepdims=self.keepdims)
 
 
 class GlobalMaxPooling2D(Layer):
     """The largest value over the image; see `zoo.functional.global_max_pool2d`."""
 
+    def __init__(self, keepdims: bool = False):
+        self.keepdims = keepdims
+
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[B, H, W, C]` to `[B, C]`."""
-        return F.global_max_pool2d(x)
+        return F.global_max_pool2d(x, keepdims=self.keepdims)
+
+
+class _Pooling1D(Layer):
+    """What max and average pooling of sequences share: `[B, T, C]` to `[B, T', C]`.
+
+    Args:
+        pool_size: steps in a window.
+        strides: steps between windows; None means the window itself.
+        padding: "valid" or "same".
+    """
+
+    def __init__(self, pool_size: int = 2, strides: int | None = None, padding: str = "valid"):
+        self.pool_size, self.strides, self.padding = pool_size, strides, padding
+
+
+class MaxPooling1D(_Pooling1D):
+    """The largest value of each window; see `zoo.functional.max_pool1d`."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, T, C]` to `[B, T', C]`."""
+        return F.max_pool1d(x, self.pool_size, self.strides, self.padding)
+
+
+class AveragePooling1D(_Pooling1D):
+    """The mean of each window, padding not counted; see `zoo.functional.avg_pool1d`."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, T, C]` to `[B, T', C]`."""
+        return F.avg_pool1d(x, self.pool_size, self.strides, self.padding)
+
+
+class GlobalAveragePooling1D(Layer):
+    """The mean over the steps that are kept; see `zoo.functional.global_avg_pool1d`."""
+
+    def __init__(self, keepdims: bool = False):
+        self.keepdims = keepdims
+
+    def __call__(self, x: jax.Array, *, mask: jax.Array | None = None) -> jax.Array:
+        """`[B, T, C]` and a mask `[B, T]` to `[B, C]`."""
+        return F.global_avg_pool1d(x, mask, keepdims=self.keepdims)
+
+
+class GlobalMaxPooling1D(Layer):
+    """The largest value over the steps; see `zoo.functional.global_max_pool1d`."""
+
+    def __init__(self, keepdims: bool = False):
+        self.keepdims = keepdims
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, T, C]` to `[B, C]`."""
+        return F.global_max_pool1d(x, keepdims=self.keepdims)

@@ -1,4 +1,4 @@
-"""SimpleRNN, LSTM and GRU, and a wrapper that runs one in both directions."""
+"""SimpleRNN, LSTM and GRU."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from zoo import functional as F
-from zoo.errors import ZooError, check_positive
+from zoo.errors import check_positive
 from zoo.layers.core import glorot_uniform, zeros
 from zoo.layers.layer import Layer
 
@@ -30,12 +30,15 @@ class Recurrent(Layer):
         gates: int,
         bias_shape: tuple[int, ...] | None,
         return_sequences: bool,
+        return_state: bool,
         go_backwards: bool,
+        zero_output_for_mask: bool,
         rngs: nnx.Rngs,
     ):
         check_positive(in_features=in_features, units=units)
-        self.units = units
-        self.return_sequences, self.go_backwards = return_sequences, go_backwards
+        self.units, self.use_bias = units, bias_shape is not None
+        self.return_sequences, self.return_state = return_sequences, return_state
+        self.go_backwards, self.zero_output_for_mask = go_backwards, zero_output_for_mask
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (in_features, gates * units)))
         self.recurrent_kernel = nnx.Param(orthogonal(rngs.params(), (units, gates * units)))
         self.bias = None if bias_shape is None else nnx.Param(zeros(rngs.params(), bias_shape))
@@ -56,7 +59,7 @@ class Recurrent(Layer):
 
     def __call__(
         self, x: jax.Array, *, mask: jax.Array | None = None, initial_state: Any = None
-    ) -> jax.Array:
+    ) -> Any:
         """Runs over `x [B, T, in_features]`.
 
         Args:
@@ -66,17 +69,22 @@ class Recurrent(Layer):
 
         Returns:
             `[B, T, units]` with `return_sequences` (in the order of processing, so reversed
-            with `go_backwards`, as in Keras), else the last output `[B, units]`.
+            with `go_backwards`, as in Keras), else the last output `[B, units]`. With
+            `return_state` a tuple: that, then the last state (`h`, for LSTM `h` and `c`).
         """
         outputs, state = self.function(
             self.params, x, initial_state, mask=mask, reverse=self.go_backwards
         )
+        if mask is not None and self.zero_output_for_mask:
+            outputs = F.zero_masked(outputs, mask)
         if self.return_sequences:
-            return jnp.flip(outputs, axis=1) if self.go_backwards else outputs
-        if mask is not None and initial_state is not None:
+            result = jnp.flip(outputs, axis=1) if self.go_backwards else outputs
+        elif mask is not None and (initial_state is not None or self.zero_output_for_mask):
             # A row without a kept step has given no output (zeros), but it has a state.
-            return outputs[:, 0 if self.go_backwards else -1]
-        return last_output(state)
+            result = outputs[:, 0 if self.go_backwards else -1]
+        else:
+            result = last_output(state)
+        return (result, *jax.tree.leaves(state)) if self.return_state else result
 
 
 def last_output(state: jax.Array | F.LSTMState) -> jax.Array:
@@ -93,7 +101,9 @@ class SimpleRNN(Recurrent):
         activation: a name that `zoo.functional.activation` knows.
         use_bias: whether there is a bias.
         return_sequences: every output instead of the last.
+        return_state: the last state as well.
         go_backwards: from the last step to the first.
+        zero_output_for_mask: outputs of masked steps are zeros, not the previous output.
         rngs: the stream `params` draws the weights.
     """
 
@@ -105,7 +115,9 @@ class SimpleRNN(Recurrent):
         activation: str = "tanh",
         use_bias: bool = True,
         return_sequences: bool = False,
+        return_state: bool = False,
         go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
         rngs: nnx.Rngs,
     ):
         F.activation(activation)
@@ -116,7 +128,9 @@ class SimpleRNN(Recurrent):
             gates=1,
             bias_shape=(units,) if use_bias else None,
             return_sequences=return_sequences,
+            return_state=return_state,
             go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
             rngs=rngs,
         )
 
@@ -137,7 +151,9 @@ class LSTM(Recurrent):
         use_bias: whether there is a bias.
         unit_forget_bias: the forget gate's bias starts at 1 instead of 0.
         return_sequences: every output instead of the last.
+        return_state: the last state as well.
         go_backwards: from the last step to the first.
+        zero_output_for_mask: outputs of masked steps are zeros, not the previous output.
         rngs: the stream `params` draws the weights.
     """
 
@@ -151,7 +167,9 @@ class LSTM(Recurrent):
         use_bias: bool = True,
         unit_forget_bias: bool = True,
         return_sequences: bool = False,
+        return_state: bool = False,
         go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
         rngs: nnx.Rngs,
     ):
         F.activation(activation)
@@ -163,7 +181,9 @@ class LSTM(Recurrent):
             gates=4,
             bias_shape=(4 * units,) if use_bias else None,
             return_sequences=return_sequences,
+            return_state=return_state,
             go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
             rngs=rngs,
         )
         if self.bias is not None and unit_forget_bias:
@@ -188,7 +208,9 @@ class GRU(Recurrent):
         use_bias: whether there is a bias.
         reset_after: whether the reset gate meets the state after its product.
         return_sequences: every output instead of the last.
+        return_state: the last state as well.
         go_backwards: from the last step to the first.
+        zero_output_for_mask: outputs of masked steps are zeros, not the previous output.
         rngs: the stream `params` draws the weights.
     """
 
@@ -202,7 +224,9 @@ class GRU(Recurrent):
         use_bias: bool = True,
         reset_after: bool = True,
         return_sequences: bool = False,
+        return_state: bool = False,
         go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
         rngs: nnx.Rngs,
     ):
         F.activation(activation)
@@ -216,7 +240,9 @@ class GRU(Recurrent):
             gates=3,
             bias_shape=bias_shape if use_bias else None,
             return_sequences=return_sequences,
+            return_state=return_state,
             go_backwards=go_backwards,
+            zero_output_for_mask=zero_output_for_mask,
             rngs=rngs,
         )
 
@@ -229,65 +255,3 @@ class GRU(Recurrent):
             recurrent_activation=self.recurrent_activation,
             reset_after=self.reset_after,
         )
-
-
-class Bidirectional(Layer):
-    """Two recurrent layers, one in each direction; see `zoo.functional.bidirectional`.
-
-    As in Keras, outputs of masked steps are zeros when sequences are returned.
-
-    Args:
-        forward_layer: runs from the first step to the last.
-        backward_layer: a like layer with weights of its own, run the other way round.
-        merge_mode: "concat", "sum", "mul", "ave" or None (a pair).
-    """
-
-    def __init__(
-        self,
-        forward_layer: Recurrent,
-        backward_layer: Recurrent,
-        *,
-        merge_mode: str | None = "concat",
-    ):
-        if backward_layer is forward_layer:
-            raise ZooError("backward_layer must have weights of its own, got forward_layer itself.")
-        if _likeness(forward_layer) != _likeness(backward_layer):
-            raise ZooError(
-                "forward_layer and backward_layer must be of the same class, width and options, "
-                f"got {_likeness(forward_layer)} and {_likeness(backward_layer)}."
-            )
-        if forward_layer.go_backwards:
-            raise ZooError(
-                "the layers of Bidirectional must not have go_backwards: the second one is run "
-                "backwards by the wrapper."
-            )
-        F.merge_directions(jnp.zeros(1), jnp.zeros(1), merge_mode)
-        self.forward_layer, self.backward_layer = forward_layer, backward_layer
-        self.merge_mode = merge_mode
-
-    def __call__(
-        self, x: jax.Array, *, mask: jax.Array | None = None
-    ) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """`x [B, T, in]` to the merged outputs `[B, T, …]`, or the merged last ones `[B, …]`."""
-        outputs, states = F.bidirectional(
-            self.forward_layer.function,
-            self.forward_layer.params,
-            self.backward_layer.params,
-            x,
-            merge=self.merge_mode,
-            mask=mask,
-            zero_output_for_mask=True,
-        )
-        if self.forward_layer.return_sequences:
-            return outputs
-        return F.merge_directions(last_output(states[0]), last_output(states[1]), self.merge_mode)
-
-
-def _likeness(layer: Recurrent) -> str:
-    """Class and options of a layer, in words."""
-    options = {
-        name: value
-        for name, value in vars(layer).items()
-        if isinstance(value, int | str) and not name.startswith("_")
-    }
-    return f"{type(layer).__name__}({', '.join(f'{k}={v!r}' for k, v in sorted(options.items()))})"

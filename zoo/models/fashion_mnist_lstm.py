@@ -6,8 +6,8 @@ import jax
 from flax import nnx
 
 from zoo.errors import check_positive
-from zoo.layers import LSTM, Dense
-from zoo.models.images import check_image_config, check_images, rows_as_steps
+from zoo.layers import LSTM, Dense, Reshape
+from zoo.models.images import check_image_config, check_images
 from zoo.models.registry import register_model
 
 
@@ -43,7 +43,8 @@ class FashionMNISTLSTM(nnx.Module):
 
     def __init__(self, config: FashionMNISTLSTMConfig, *, rngs: nnx.Rngs):
         self.config = config
-        _, width, channels = config.input_shape
+        height, width, channels = config.input_shape
+        self.rows = Reshape((height, width * channels))
         units = config.units
         self.lstm_1 = LSTM(
             width * channels, units, activation="relu", return_sequences=True, rngs=rngs
@@ -55,6 +56,6 @@ class FashionMNISTLSTM(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
         check_images(x, self.config.input_shape)
-        x = self.lstm_1(rows_as_steps(x))
+        x = self.lstm_1(self.rows(x))
         x = self.lstm_2(x)
         return self.logits(self.hidden(x))

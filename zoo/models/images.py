@@ -24,9 +24,3 @@ def check_images(x: jax.Array, input_shape: tuple[int, int, int]) -> None:
             f"shape {x.shape}. Bytes become floats by zoo.data.unit_range; another size needs "
             "a model created with another input_shape."
         )
-
-
-def rows_as_steps(x: jax.Array) -> jax.Array:
-    """Images `[B, H, W, C]` as sequences `[B, H, W·C]`: one row of pixels a step, top first."""
-    batch, height, width, channels = x.shape
-    return jnp.reshape(x, (batch, height, width * channels))

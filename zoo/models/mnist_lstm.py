@@ -6,8 +6,8 @@ import jax
 from flax import nnx
 
 from zoo.errors import check_positive
-from zoo.layers import LSTM, Dense
-from zoo.models.images import check_image_config, check_images, rows_as_steps
+from zoo.layers import LSTM, Dense, Reshape
+from zoo.models.images import check_image_config, check_images
 from zoo.models.registry import register_model
 
 
@@ -40,11 +40,12 @@ class MNISTLSTM(nnx.Module):
 
     def __init__(self, config: MNISTLSTMConfig, *, rngs: nnx.Rngs):
         self.config = config
-        _, width, channels = config.input_shape
+        height, width, channels = config.input_shape
+        self.rows = Reshape((height, width * channels))
         self.lstm = LSTM(width * channels, config.units, rngs=rngs)
         self.logits = Dense(config.units, config.classes, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
         check_images(x, self.config.input_shape)
-        return self.logits(self.lstm(rows_as_steps(x)))
+        return self.logits(self.lstm(self.rows(x)))
