@@ -234,7 +234,8 @@ def test_unknown_activation(layer: Layer) -> None:
         layer.sequence(params, x, activation="tahn", **layer.options)
     if layer.gated:
         with zoo_error(
-            "unknown activation 'hard_sigmoi': did you mean 'hard_sigmoid' or 'sigmoid'? "
+            "unknown activation 'hard_sigmoi': did you mean 'hard_sigmoid' or "
+            "'hard_sigmoid_keras2' or 'hard_silu'? "
             f"Known: {KNOWN}."
         ):
             layer.sequence(params, x, recurrent_activation="hard_sigmoi", **layer.options)
