@@ -40,7 +40,9 @@ def layer_table(model: nnx.Module, input_shape: tuple[int, ...]) -> tuple[LayerR
         trainable, moving = (
             _size(layer, kind) if first else 0 for kind in (nnx.Param, nnx.BatchStat)
         )
-        rows.append(LayerRow(path, type(layer).__name__, output.shape[1:], trainable, moving))
+        # A layer that returns its state too has its output first.
+        shape = jax.tree.leaves(output)[0].shape[1:]
+        rows.append(LayerRow(path, type(layer).__name__, shape, trainable, moving))
     return tuple(rows)
 
 

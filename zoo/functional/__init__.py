@@ -9,6 +9,13 @@ from zoo.functional.bidirectional import bidirectional, merge_directions
 from zoo.functional.convolution import ConvParams, conv2d
 from zoo.functional.dropout import dropout
 from zoo.functional.gru import gru, gru_step
+from zoo.functional.label_paths import (
+    LabelSearch,
+    beam_search,
+    check_search,
+    full_width,
+    path_log_probabilities,
+)
 from zoo.functional.linear import DenseParams, dense, embedding
 from zoo.functional.lstm import LSTMState, lstm, lstm_step
 from zoo.functional.normalization import BatchNormParams, BatchNormStats, batch_norm
@@ -21,6 +28,7 @@ from zoo.functional.pooling import (
 )
 from zoo.functional.recurrence import RecurrentParams
 from zoo.functional.simple_rnn import simple_rnn, simple_rnn_step
+from zoo.functional.wang_lstm import wang_lstm, wang_lstm_step
 
 __all__ = [
     "BatchNormParams",
@@ -28,16 +36,20 @@ __all__ = [
     "ConvParams",
     "DenseParams",
     "LSTMState",
+    "LabelSearch",
     "RecurrentParams",
     "activation",
     "avg_pool2d",
     "batch_norm",
+    "beam_search",
     "bidirectional",
+    "check_search",
     "conv2d",
     "dense",
     "dropout",
     "embedding",
     "flatten",
+    "full_width",
     "global_avg_pool2d",
     "global_max_pool2d",
     "gru",
@@ -46,6 +58,9 @@ __all__ = [
     "lstm_step",
     "max_pool2d",
     "merge_directions",
+    "path_log_probabilities",
     "simple_rnn",
     "simple_rnn_step",
+    "wang_lstm",
+    "wang_lstm_step",
 ]

@@ -14,6 +14,7 @@ from zoo.layers.pooling import (
     MaxPooling2D,
 )
 from zoo.layers.recurrent import GRU, LSTM, Bidirectional, Recurrent, SimpleRNN
+from zoo.layers.wang_lstm import WangLSTM
 
 __all__ = [
     "GRU",
@@ -33,4 +34,5 @@ __all__ = [
     "MaxPooling2D",
     "Recurrent",
     "SimpleRNN",
+    "WangLSTM",
 ]

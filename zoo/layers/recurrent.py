@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -54,23 +54,49 @@ class Recurrent(Layer):
         """The layer's function of `(params, x, state, *, mask, reverse)`, its options filled in."""
         raise TypeError("Recurrent is the base of SimpleRNN, LSTM and GRU: use one of them.")
 
+    @overload
     def __call__(
-        self, x: jax.Array, *, mask: jax.Array | None = None, initial_state: Any = None
-    ) -> jax.Array:
+        self, x: jax.Array, *, mask: jax.Array | None = ..., initial_state: Any = ...
+    ) -> jax.Array: ...
+    @overload
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        mask: jax.Array | None = ...,
+        initial_state: Any = ...,
+        return_state: Literal[True],
+    ) -> tuple[jax.Array, Any]: ...
+    def __call__(
+        self,
+        x: jax.Array,
+        *,
+        mask: jax.Array | None = None,
+        initial_state: Any = None,
+        return_state: bool = False,
+    ) -> jax.Array | tuple[jax.Array, Any]:
         """Runs over `x [B, T, in_features]`.
 
         Args:
             x: the sequence.
             mask: boolean `[B, T]`, True = keep.
             initial_state: as the layer's function takes it; None means zeros.
+            return_state: whether the last state is returned too.
 
         Returns:
             `[B, T, units]` with `return_sequences` (in the order of processing, so reversed
-            with `go_backwards`, as in Keras), else the last output `[B, units]`.
+            with `go_backwards`, as in Keras), else the last output `[B, units]`; with
+            `return_state` a pair of that and the state as the layer's function gives it.
         """
         outputs, state = self.function(
             self.params, x, initial_state, mask=mask, reverse=self.go_backwards
         )
+        output = self._output(outputs, state, mask, initial_state)
+        return (output, state) if return_state else output
+
+    def _output(
+        self, outputs: jax.Array, state: Any, mask: jax.Array | None, initial_state: Any
+    ) -> jax.Array:
         if self.return_sequences:
             return jnp.flip(outputs, axis=1) if self.go_backwards else outputs
         if mask is not None and initial_state is not None:
