@@ -2,12 +2,15 @@
 
 from zoo.data.augmentation import cutout, in_copies, random_crop, random_flip, unit_range
 from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
+from zoo.data.scenes import SceneConfig, cooccurrence_table, scenes
 from zoo.data.sources import list_datasets, load
 
 __all__ = [
     "Dataset",
     "DatasetUnavailable",
+    "SceneConfig",
     "Split",
+    "cooccurrence_table",
     "cutout",
     "hold_out",
     "in_copies",
@@ -15,5 +18,6 @@ __all__ = [
     "load",
     "random_crop",
     "random_flip",
+    "scenes",
     "unit_range",
 ]

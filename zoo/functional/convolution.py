@@ -85,7 +85,11 @@ def conv2d(
     )
     if window.padding == "VALID":
         check_covers(x, "kernel, dilation included,", spans)
-    if params.kernel[..., 0].size <= _FEW_PRODUCTS and groups == 1:
+    products = params.kernel[..., 0].size
+    if groups == 1 and (
+        products <= _FEW_PRODUCTS
+        or x.size * products <= _FEW_PATCHES * in_per_group * window.strides[0] * window.strides[1]
+    ):
         y = lax.platform_dependent(
             x, params.kernel, cpu=partial(_by_patches, window), default=partial(_by_xla, window)
         )
@@ -105,6 +109,8 @@ class _Window(NamedTuple):
 # one matrix product: XLA's own convolution, and its gradient by the kernel above all, is slow
 # for few channels, and more so inside a compiled loop of training steps.
 _FEW_PRODUCTS = 27
+
+_FEW_PATCHES = 2**23
 
 
 def _by_xla(window: _Window, x: Array, kernel: Array) -> Array:

@@ -88,9 +88,7 @@ class _Beam(NamedTuple):
     state: Any
 
 
-def beam_search(
-    step: Step, state: Any, *, labels: int, max_labels: int, width: int
-) -> LabelSearch:
+def beam_search(step: Step, state: Any, *, labels: int, max_labels: int, width: int) -> LabelSearch:
     """The most probable label path, kept to `width` paths at a time, as one `lax.scan`.
 
     Each path so far is followed by every label not yet in it and by END; of all these the `width`

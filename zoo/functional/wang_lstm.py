@@ -1,4 +1,4 @@
-"""The recurrent layer of the CNN-RNN for several labels: a long short-term memory read by its cell."""
+"""The recurrent layer of the CNN-RNN: a long short-term memory that feeds back its cell."""
 
 from functools import partial
 

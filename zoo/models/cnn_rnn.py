@@ -10,6 +10,7 @@ from flax import nnx
 from zoo import functional as F
 from zoo.errors import ZooError, check_positive
 from zoo.layers import LSTM, Dense, Dropout, Embedding, WangLSTM
+from zoo.layers.core import glorot_uniform
 from zoo.models.encoders import ENCODERS, check_encoder_config
 from zoo.models.registry import register_model
 
@@ -40,9 +41,7 @@ class CNNRNNConfig:
         check_encoder_config(self.encoder, self.input_shape, self.features, self.classes)
         check_positive(units=self.units, embedding=self.embedding)
         if self.recurrent not in _RECURRENT:
-            raise ZooError(
-                f"recurrent must be one of {tuple(_RECURRENT)}, got {self.recurrent!r}."
-            )
+            raise ZooError(f"recurrent must be one of {tuple(_RECURRENT)}, got {self.recurrent!r}.")
         F.check_search(self.classes, self.longest_path, self.beam_width)
 
     @property
@@ -92,6 +91,9 @@ class CNNRNN(nnx.Module):
         width = config.embedding
         self.encoder = ENCODERS[config.encoder](config.input_shape, config.features, rngs=rngs)
         self.labels = Embedding(config.classes + 1, width, rngs=rngs)
+        # The table is the last layer too, and drawn like one: from ±0.05 it would start slowly.
+        table = self.labels.embeddings
+        table[...] = glorot_uniform(rngs.params(), table.shape)
         self.recurrent = _RECURRENT[config.recurrent](
             width, config.units, return_sequences=True, rngs=rngs
         )

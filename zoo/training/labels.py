@@ -4,7 +4,7 @@ The targets of both are boolean `[N, K]`: which of the `K` labels an example has
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,8 @@ class IndependentLabels:
     A label counts as predicted where its logit is above 0, and an example as right where all
     its labels are.
     """
+
+    target_axes: ClassVar[int] = 2
 
     def check_targets(self, name: str, y: np.ndarray, classes: int) -> None:
         """Targets are boolean `[N, classes]`."""
@@ -93,6 +95,7 @@ class LabelPaths:
 
     order: tuple[int, ...] | None
     max_labels: int
+    target_axes: ClassVar[int] = 2
 
     @classmethod
     def of(cls, y: np.ndarray, order: Order = "frequent_first") -> "LabelPaths":
@@ -170,7 +173,7 @@ class LabelPaths:
         return jnp.mean(self.losses(outputs, y))
 
     def losses(self, outputs: PathOutputs, y: jax.Array) -> jax.Array:  # noqa: ARG002
-        """`−log P(path)`; without an order, `−Σ` of the mean `log P` of the labels still to come."""
+        """`−log P(path)`; without an order, each step has the mean over the labels to come."""
         return -jnp.sum(outputs.targets * outputs.log_p, axis=(1, 2))
 
     def correct(self, outputs: PathOutputs, y: jax.Array) -> jax.Array:  # noqa: ARG002
