@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import ZooError, require
@@ -16,7 +17,8 @@ def run_command(main: Callable[[Options], None], options: type[Options], about: 
     from the keyboard with status 130. Everything else is a bug and shows its traceback.
     """
     try:
-        main(require("tyro", "recipes").cli(options, description=about))
+        program = f"python -m recipes.{Path(sys.argv[0]).stem}"
+        main(require("tyro", "recipes").cli(options, prog=program, description=about))
     except (ZooError, OSError) as error:
         sys.exit(_failure(str(error), 2))
     except KeyboardInterrupt:

@@ -17,9 +17,10 @@ from typing import Literal
 
 from recipes.command import run_command
 from recipes.image_study import Entry, Options, Preset, Study, run_study
-from zoo.data import random_flip
+from zoo.data import in_copies, random_flip
 from zoo.training import TrainingConfig
 
+# What "best" differs in was chosen on a sixth of the training images, never on the test images.
 REPORT = Preset(TrainingConfig(epochs=5, batch_size=32))
 
 RNN = Entry(
@@ -28,7 +29,15 @@ RNN = Entry(
     presets={
         "report": REPORT,
         "best": Preset(
-            TrainingConfig(epochs=5, batch_size=32, schedule="cosine", warmup=0.05, clip_norm=1.0)
+            TrainingConfig(
+                epochs=5,
+                batch_size=16,
+                learning_rate=2e-3,
+                schedule="cosine",
+                warmup=0.05,
+                clip_norm=1.0,
+                label_smoothing=0.1,
+            )
         ),
     },
     reported=0.8748,
@@ -40,8 +49,13 @@ CNN = Entry(
     model="fashion_mnist_cnn",
     presets={
         "report": REPORT,
+        # Four versions of each image in every step, as it is or mirrored: still five epochs of
+        # the data, at four times the work.
         "best": Preset(
-            TrainingConfig(epochs=5, batch_size=32, schedule="cosine", warmup=0.1), random_flip
+            TrainingConfig(
+                epochs=5, batch_size=8, schedule="cosine", warmup=0.02, label_smoothing=0.1
+            ),
+            in_copies(random_flip, 4),
         ),
     },
     reported=0.9059,

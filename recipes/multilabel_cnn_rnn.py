@@ -65,7 +65,7 @@ TRAIN, TEST = 24_000, 2_000
 TRAINING = TrainingConfig(
     epochs=2, batch_size=32, learning_rate=4e-3, schedule="cosine", warmup=0.05, clip_norm=1.0
 )
-SIZES = {"features": 128, "dropout": 0.0}
+FEATURES, DROPOUT = 128, 0.0
 UNITS, EMBEDDING = 64, 128
 TIMED_IMAGES = 1_000
 
@@ -143,7 +143,12 @@ def main(options: MultilabelOptions) -> None:
 
 def _contenders(data: Dataset, options: MultilabelOptions) -> Mapping[str, Contender]:
     """Both models, with equally many parameters."""
-    sizes = {"input_shape": data.train.x.shape[1:], "classes": len(data.classes), **SIZES}
+    sizes: dict[str, Any] = {
+        "input_shape": data.train.x.shape[1:],
+        "classes": len(data.classes),
+        "features": FEATURES,
+        "dropout": DROPOUT,
+    }
     paths = LabelPaths.of(data.train.y, options.order)
     cnn_rnn = partial(
         zoo.create_model,
@@ -159,7 +164,7 @@ def _contenders(data: Dataset, options: MultilabelOptions) -> Mapping[str, Conte
     # A hidden layer of h units and the logits have (features + 1) h + (h + 1) classes weights.
     head = count_parameters(model) - count_parameters(model.encoder)
     classes = len(data.classes)
-    hidden = round((head - classes) / (SIZES["features"] + 1 + classes))
+    hidden = round((head - classes) / (FEATURES + 1 + classes))
     cnn = partial(zoo.create_model, "multilabel_cnn", hidden=hidden, **sizes)
     return {
         CNN: Contender(cnn, IndependentLabels(), _threshold),

@@ -169,12 +169,12 @@ def test_help_teaches():
 
 def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("README.md").write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    Path("README.md").write_text(f"before\n{readme.BEGIN}\nwritten before\n{readme.END}\nafter\n")
     readme.main(readme.ReadmeOptions(runs=(run,), times=(run,)))
     text = Path("README.md").read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "written before" not in text
     metrics = json.loads((run / "metrics.json").read_text())
     low, high = sorted(metrics["models"]["CNN"]["accuracy"])
     assert f"{low:.4f} to {high:.4f}" in text

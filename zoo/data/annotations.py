@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from zoo.data.catalogue import ImageDataset
-from zoo.data.dataset import Split
-from zoo.data.hub import hub_tables
+from zoo.data.dataset import DatasetUnavailable, Split
+from zoo.data.hub import HubUnavailable, hub_tables
 from zoo.data.images import decode_images
 from zoo.data.tables import read_parquet
 from zoo.errors import ZooError, require
@@ -27,10 +27,13 @@ _log = logging.getLogger("zoo")
 
 Incomplete = Literal["refuse", "leave_out"]
 
-VOC_CLASSES = tuple(
-    "aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike "
-    "person pottedplant sheep sofa train tvmonitor".split()
+# fmt: off
+VOC_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+    "tvmonitor",
 )
+# fmt: on
 
 
 @dataclass
@@ -46,9 +49,7 @@ class _Problems:
     def settle(self, incomplete: Incomplete) -> None:
         """Refuses, or says that those at fault are left out."""
         if incomplete not in ("refuse", "leave_out"):
-            raise ZooError(
-                f"incomplete must be 'refuse' or 'leave_out', got {incomplete!r}."
-            )
+            raise ZooError(f"incomplete must be 'refuse' or 'leave_out', got {incomplete!r}.")
         if not self.found:
             return
         kinds = "; ".join(
@@ -74,9 +75,7 @@ def check_label_names(classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _indicators(
-    where: str, labels: Sequence[Iterable[str]], classes: Sequence[str]
-) -> np.ndarray:
+def _indicators(where: str, labels: Sequence[Iterable[str]], classes: Sequence[str]) -> np.ndarray:
     """`[N, K]`: whether each of the lists has each of the classes."""
     number = {name: k for k, name in enumerate(classes)}
     unknown: dict[str, int] = {}
@@ -160,8 +159,8 @@ def _read_coco(path: Path) -> Mapping[str, Any]:
             isinstance(entry, dict) and all(name in entry for name in names) for entry in entries
         ):
             raise ZooError(
-                f"{path} must have a list {part!r} of entries with {' and '.join(names)}, as COCO's "
-                "annotation files do."
+                f"{path} must have a list {part!r} of entries with {' and '.join(names)}, as "
+                "COCO's annotation files do."
             )
     return content
 
@@ -183,7 +182,7 @@ def load_voc(
         split: e.g. "trainval" or "test".
         shape: as in `load_coco`.
         classes: the label set; the default is VOC's own twenty.
-        difficult: whether objects that are marked as difficult count; the challenge leaves them out.
+        difficult: whether objects marked as difficult count; the challenge leaves them out.
         incomplete: as in `load_coco`; entries are those of the split's list.
         progress: as in `load_coco`.
 
@@ -286,7 +285,7 @@ def load_label_lists(
 
     Raises:
         ZooError: as in `load_coco`; no such columns or split; words without `classes`.
-        HubUnavailable: there is no mirror of it, and the Hub does not answer.
+        DatasetUnavailable: there is no mirror of it, and the Hub does not answer.
     """
     where = f"{repository} ({config}, {split})"
     table = _table(repository, config, split)
@@ -310,9 +309,7 @@ def load_label_lists(
     kept: list[int] = []
     words: list[list[str]] = []
     contents: list[bytes] = []
-    for row, (image, labels) in enumerate(
-        zip(table[image_column].to_pylist(), lists, strict=True)
-    ):
+    for row, (image, labels) in enumerate(zip(table[image_column].to_pylist(), lists, strict=True)):
         content = image.get("bytes") if isinstance(image, dict) else image
         if not content:
             problems.add("rows without an image", row)
@@ -345,7 +342,13 @@ def _table(repository: str, config: str, split: str) -> Any:
         if not files:
             raise ZooError(f"{folder} must have files {split}-*.parquet, got none.")
         return read_parquet(files)
-    tables = hub_tables(ImageDataset(repository, repository, config, "image", (0, 0, 0), ()))
+    try:
+        tables = hub_tables(ImageDataset(repository, repository, config, "", (0, 0, 0), ()))
+    except HubUnavailable as error:
+        raise DatasetUnavailable(
+            f"{repository} was not found in the folder of ZOO_DATA_DIR ({folder}), and not had "
+            f"from the Hugging Face Hub: {error}."
+        ) from error
     if split not in tables:
         raise ZooError(f"{repository} must have a split {split!r}, got {', '.join(tables)}.")
     return tables[split]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, check_positive
 
 
 def unit_range(x: jax.Array) -> jax.Array:
@@ -30,8 +30,8 @@ def random_crop(key: jax.Array, images: jax.Array, *, padding: int) -> jax.Array
         As `images`.
     """
     _check_images(images)
-    if padding < 0:
-        raise ZooError(f"padding must not be negative, got {padding}.")
+    if not isinstance(padding, int) or padding < 0:
+        raise ZooError(f"padding must be an integer, at least 0, got {padding!r}.")
     border = (padding, padding)
     padded = jnp.pad(images, ((0, 0), border, border, (0, 0)))
     corners = jax.random.randint(key, (images.shape[0], 2), 0, 2 * padding + 1)
@@ -73,8 +73,7 @@ def cutout(key: jax.Array, images: jax.Array, *, size: int) -> jax.Array:
     Source: DeVries and Taylor, 2017, https://arxiv.org/abs/1708.04552
     """
     _check_images(images)
-    if size < 1:
-        raise ZooError(f"size must be at least 1, got {size}.")
+    check_positive(size=size)
     row_key, column_key = jax.random.split(key)
     count, height, width, _ = images.shape
 
@@ -102,8 +101,7 @@ def in_copies(
 
     Source: "batch augmentation" of Hoffer et al., 2020, https://arxiv.org/abs/1901.09335
     """
-    if copies < 1:
-        raise ZooError(f"copies must be at least 1, got {copies}.")
+    check_positive(copies=copies)
 
     def augmented(key: jax.Array, images: jax.Array) -> jax.Array:
         versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]

@@ -14,7 +14,7 @@ import numpy as np
 from zoo.data.dataset import Split
 
 _log = logging.getLogger("zoo")
-_FORMAT = 1
+_FORMAT = 2
 
 Splits = dict[str, Split]
 
@@ -41,18 +41,18 @@ def files_fingerprint(files: Sequence[Path], *parts: object) -> str:
 def cached(key: str, make: Callable[[], Splits]) -> Splits:
     """The arrays kept under `key`, or what `make` gives, which is then kept.
 
-    A cache is complete in a folder of its own before it takes its name, and its arrays are
-    checked against their digests when they are read: half a cache is never taken for a whole
+    A cache is complete in a folder of its own before it takes its name, and its files are
+    checked against their digests before they are read: half a cache is never taken for a whole
     one, and a damaged one is said and made anew. Where no cache can be written, that is said
     and everything else goes on.
     """
     folder = cache_folder() / key
-    if folder.exists():
-        try:
+    try:
+        if folder.exists():
             return _read(folder)
-        except (OSError, ValueError, KeyError) as error:
-            _log.warning("The cache %s is damaged (%s) and is made anew.", folder, error)
-            shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, ValueError, KeyError) as error:
+        _log.warning("The cache %s is damaged (%s) and is made anew.", folder, error)
+        shutil.rmtree(folder, ignore_errors=True)
     splits = make()
     try:
         _write(folder, splits)
@@ -63,11 +63,13 @@ def cached(key: str, make: Callable[[], Splits]) -> Splits:
 
 def _read(folder: Path) -> Splits:
     manifest = json.loads((folder / "manifest.json").read_text())
+    if not isinstance(manifest, dict) or not manifest:
+        raise ValueError("manifest.json names no arrays")
     arrays = {}
     for name, digest in manifest.items():
-        arrays[name] = np.load(folder / f"{name}.npy", allow_pickle=False)
-        if _digest(arrays[name]) != digest:
+        if _digest(folder / f"{name}.npy") != digest:
             raise ValueError(f"{name}.npy is not what was written")
+        arrays[name] = np.load(folder / f"{name}.npy", allow_pickle=False)
     return {
         name: Split(arrays[f"{name}-x"], arrays[f"{name}-y"])
         for name in sorted({array.rpartition("-")[0] for array in arrays})
@@ -82,7 +84,7 @@ def _write(folder: Path, splits: Splits) -> None:
         for name, split in splits.items():
             for field, array in split._asdict().items():
                 np.save(half / f"{name}-{field}.npy", array, allow_pickle=False)
-                manifest[f"{name}-{field}"] = _digest(array)
+                manifest[f"{name}-{field}"] = _digest(half / f"{name}-{field}.npy")
         (half / "manifest.json").write_text(json.dumps(manifest))
         if not folder.exists():  # another process may have been faster
             half.rename(folder)
@@ -93,7 +95,6 @@ def _write(folder: Path, splits: Splits) -> None:
         shutil.rmtree(half, ignore_errors=True)
 
 
-def _digest(array: np.ndarray) -> str:
-    digest = hashlib.blake2b(f"{array.dtype} {array.shape}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

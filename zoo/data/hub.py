@@ -1,75 +1,59 @@
 """The Hugging Face Hub, asked only when it answers."""
 
-import contextlib
-import logging
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from zoo.data.catalogue import ImageDataset
 from zoo.errors import require
 
-SECONDS_TO_ANSWER = 4.0
+SECONDS_TO_ANSWER = 3.0
 
 
 class HubUnavailable(Exception):  # noqa: N818
-    """The Hub cannot be asked now, and its client has kept no copy."""
+    """The Hub cannot be asked now, or its client cannot give the data set."""
 
 
 def hub_tables(dataset: ImageDataset) -> dict[str, Any]:
-    """The data set's splits as tables, from the Hub or from its client's own cache.
+    """The data set's splits as tables, through the Hub's client `datasets`.
 
-    The client retries noisily for a long time when there is no network, so it is asked only
-    after the Hub has answered, or for what it has kept.
+    Without an answer the client tries again noisily for a long time, so it is asked only once
+    the Hub has answered. With HF_HUB_OFFLINE=1 the Hub is left alone, and the client gives the
+    copy that it keeps itself.
 
     Raises:
-        HubUnavailable: neither is the case; the message says why.
+        HubUnavailable: the Hub does not answer, or the client fails; the message says why.
     """
-    datasets = require("datasets", "data")
-    silence = _why_silent()
-    if silence is not None:
-        kept = Path(datasets.config.HF_DATASETS_CACHE, dataset.repository.replace("/", "___"))
-        if not kept.exists():
-            raise HubUnavailable(f"{silence}, and no copy in {kept.parent}")
-    with _offline() if silence else contextlib.nullcontext():
-        try:
-            splits = datasets.load_dataset(dataset.repository, dataset.config)
-        except Exception as error:  # the client raises errors of a dozen libraries
-            raise HubUnavailable(" ".join(str(error).split())[:300]) from error
+    datasets, hub = require("datasets", "data"), require("huggingface_hub", "data")
+    if not hub.constants.HF_HUB_OFFLINE and (problem := _problem_of_asking(hub, dataset)):
+        raise HubUnavailable(
+            f"{problem}; if its client keeps a copy, HF_HUB_OFFLINE=1 uses that without asking"
+        )
+    try:
+        splits = datasets.load_dataset(dataset.repository, dataset.config)
+    except Exception as error:  # the client raises errors of a dozen libraries
+        raise HubUnavailable(_in_one_line(error)) from error
     return {name: split.with_format("arrow")[:] for name, split in splits.items()}
 
 
-def _why_silent() -> str | None:
-    """Why the Hub cannot be asked, or None if it answers."""
-    hub = require("huggingface_hub", "data")
-    if hub.constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set"
-    endpoint = hub.constants.ENDPOINT
-    problem: list[str] = [f"no answer in {SECONDS_TO_ANSWER:.0f} s"]
+def _problem_of_asking(hub: Any, dataset: ImageDataset) -> str | None:
+    """Why the Hub gives nothing about the data set, or None if it does."""
+    problem: list[str] = [f"no answer in {SECONDS_TO_ANSWER:g} s"]
 
     def ask() -> None:
         try:
-            hub.utils.get_session().head(endpoint, timeout=SECONDS_TO_ANSWER)
+            hub.HfApi().dataset_info(dataset.repository, timeout=SECONDS_TO_ANSWER)
             problem.clear()
         except Exception as error:  # whatever the HTTP library of this version raises
-            problem[:] = [f"not reached ({type(error).__name__})"]
+            problem[:] = [f"asking it failed ({_in_one_line(error)})"]
 
     # In a thread, since looking a name up knows no time limit.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(SECONDS_TO_ANSWER + 0.5)
+    thread.join(SECONDS_TO_ANSWER)
     return problem[0] if problem else None
 
 
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """The client as if HF_HUB_OFFLINE had been set before it was imported."""
-    datasets, hub = require("datasets", "data"), require("huggingface_hub", "data")
-    with (
-        patch.object(hub.constants, "HF_HUB_OFFLINE", True),
-        patch.object(datasets.config, "HF_HUB_OFFLINE", True),
-    ):
-        logging.getLogger("datasets").setLevel(logging.ERROR)
-        yield
+def _in_one_line(error: Exception) -> str:
+    """What kind of error it is and the first line of what it says: there may be a page of it."""
+    first = (str(error).strip().splitlines() or ["no message"])[0]
+    return f"{type(error).__name__}: {first[:200]}"

@@ -111,8 +111,10 @@ def scenes(
             choose from; classes that have no items, or fewer than a scene has items.
     """
     classes = len(items.classes)
-    named = isinstance(cooccurrence, str)
-    table = cooccurrence_table(classes, cooccurrence) if named else np.asarray(cooccurrence)
+    if isinstance(cooccurrence, str):
+        which, table = f"{cooccurrence} co-occurrence", cooccurrence_table(classes, cooccurrence)
+    else:
+        which, table = "a co-occurrence table of the caller's", np.asarray(cooccurrence)
     _check_table(table, items.classes)
     check_positive(train=train, test=test)
     if config.most > classes:
@@ -122,7 +124,6 @@ def scenes(
         rng = np.random.default_rng((seed, number))
         y = _label_sets(rng, table, count, config, items.classes)
         splits[name] = Split(_compose(rng, getattr(items, name), y, config, name), y)
-    which = f"{cooccurrence} co-occurrence" if named else "a co-occurrence table of your own"
     return Dataset(
         f"scenes of {items.name}",
         f"{items.name} ({items.source}), {which}, seed {seed}",
@@ -202,6 +203,6 @@ def _compose(
 
 def _hide(rng: np.random.Generator, item: np.ndarray, part: int) -> None:
     """Lays a grey bar of `part` pixels over an item, from one of its four sides."""
-    side = rng.integers(4)
+    side = int(rng.integers(4))
     turned = np.rot90(item, side)  # a view, so that what is written there is in the item
     turned[:part] = 128

@@ -33,9 +33,10 @@ def load(name: str, *, progress: bool = True) -> Dataset:
 
     Sources, in this order: the folder in the environment variable `ZOO_DATA_DIR`, laid out
     like the Hub (`<owner>/<name>/<config>/<split>-*.parquet`); the IDX files of a system
-    package (Debian's dataset-fashion-mnist); the Hugging Face Hub. `digits` comes with
-    scikit-learn. Images are decoded once and kept as arrays in `ZOO_CACHE_DIR` (by default
-    `~/.cache/zoo`). What came from the Hub is not asked for again while it is kept there.
+    package (Debian's dataset-fashion-mnist); the Hugging Face Hub, or with HF_HUB_OFFLINE=1
+    what its client keeps. `digits` comes with scikit-learn. Images are decoded once and kept as
+    arrays in `ZOO_CACHE_DIR` (by default `~/.cache/zoo`). What came from the Hub is not asked
+    for again while it is kept there.
 
     Args:
         name: one of `list_datasets()`.

@@ -23,7 +23,8 @@ class LayerOutput(NamedTuple):
 def recorded_calls(model: nnx.Module) -> Iterator[list[LayerOutput]]:
     """While it is open, each call of a layer of `model` is added to the list it gives.
 
-    Python looks `__call__` up on the class, so that is where the recorder stands meanwhile.
+    Python looks `__call__` up on the class, so that is where the recorder stands meanwhile; a
+    class that inherits it inherits it again afterwards.
     Layers inside a layer (as in `Bidirectional`) are that layer's own business.
     """
     calls: list[LayerOutput] = []
@@ -48,11 +49,15 @@ def recorded_calls(model: nnx.Module) -> Iterator[list[LayerOutput]]:
 
         return recorded
 
-    originals = {type(layer): getattr(type(layer), _CALL) for _, layer in layers.values()}
-    for kind, call in originals.items():
-        setattr(kind, _CALL, recording(call))
+    originals = {type(layer): vars(type(layer)).get(_CALL) for _, layer in layers.values()}
+    recorders = {kind: recording(getattr(kind, _CALL)) for kind in originals}
+    for kind, recorder in recorders.items():
+        setattr(kind, _CALL, recorder)
     try:
         yield calls
     finally:
         for kind, call in originals.items():
-            setattr(kind, _CALL, call)
+            if call is None:
+                delattr(kind, _CALL)
+            else:
+                setattr(kind, _CALL, call)

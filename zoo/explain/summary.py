@@ -13,13 +13,15 @@ from zoo.explain.layer_outputs import recorded_calls
 class LayerRow(NamedTuple):
     """One row: the layer's path, its class, one example's output shape, and its weights.
 
+    A layer that returns several arrays has a shape for each.
+
     `trainable` counts parameters, `moving` the statistics that training moves though no
     gradient does (BatchNorm's mean and variance).
     """
 
     path: str
     kind: str
-    output_shape: tuple[int, ...]
+    output_shape: tuple[Any, ...]
     trainable: int
     moving: int
 
@@ -40,8 +42,7 @@ def layer_table(model: nnx.Module, input_shape: tuple[int, ...]) -> tuple[LayerR
         trainable, moving = (
             _size(layer, kind) if first else 0 for kind in (nnx.Param, nnx.BatchStat)
         )
-        # A layer that returns its state too has its output first.
-        shape = jax.tree.leaves(output)[0].shape[1:]
+        shape = jax.tree.map(lambda array: array.shape[1:], output)
         rows.append(LayerRow(path, type(layer).__name__, shape, trainable, moving))
     return tuple(rows)
 

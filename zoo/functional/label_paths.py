@@ -161,10 +161,10 @@ def beam_search(step: Step, state: Any, *, labels: int, max_labels: int, width: 
         )
         complete = jnp.where(ended, log_p, NEVER)
         best = jnp.argmax(complete, axis=1, keepdims=True)
-        new = LabelSearch(
-            *(_take(value, best)[:, 0] for value in (before.used, before.path, complete)),
-            probabilities,
+        labels_, path, log_probability = (
+            _take(value, best)[:, 0] for value in (before.used, before.path, complete)
         )
+        new = LabelSearch(labels_, path, log_probability, probabilities)
         better = new.log_probability > found.log_probability
         found = jax.tree.map(
             lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old),

@@ -6,6 +6,7 @@ from flax import nnx
 from zoo import functional as F
 from zoo.errors import ZooError, check_positive
 from zoo.functional._arrays import pair
+from zoo.functional.convolution import check_padding
 from zoo.layers.core import glorot_uniform, zeros
 from zoo.layers.layer import Layer
 
@@ -41,6 +42,7 @@ class Conv2D(Layer):
         rngs: nnx.Rngs,
     ):
         check_positive(in_features=in_features, filters=filters, groups=groups)
+        check_padding(padding)
         F.activation(activation)
         if in_features % groups or filters % groups:
             raise ZooError(
@@ -49,8 +51,8 @@ class Conv2D(Layer):
             )
         self.filters, self.activation = filters, activation
         self.kernel_size = pair("kernel_size", kernel_size)
-        self.strides, self.padding = strides, padding
-        self.dilation_rate, self.groups = dilation_rate, groups
+        self.strides, self.padding = pair("strides", strides), padding
+        self.dilation_rate, self.groups = pair("dilation_rate", dilation_rate), groups
         shape = (*self.kernel_size, in_features // groups, filters)
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), shape))
         self.bias = nnx.Param(zeros(rngs.params(), (filters,))) if use_bias else None

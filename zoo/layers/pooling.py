@@ -3,6 +3,8 @@
 import jax
 
 from zoo import functional as F
+from zoo.functional._arrays import pair
+from zoo.functional.convolution import check_padding
 from zoo.layers.layer import Layer
 
 
@@ -21,7 +23,9 @@ class _Pooling2D(Layer):
         strides: int | tuple[int, int] | None = None,
         padding: str = "valid",
     ):
-        self.pool_size, self.strides, self.padding = pool_size, strides, padding
+        check_padding(padding)
+        self.pool_size, self.padding = pair("pool_size", pool_size), padding
+        self.strides = None if strides is None else pair("strides", strides)
 
 
 class MaxPooling2D(_Pooling2D):

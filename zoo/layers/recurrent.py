@@ -275,6 +275,8 @@ class Bidirectional(Layer):
         *,
         merge_mode: str | None = "concat",
     ):
+        if backward_layer is forward_layer:
+            raise ZooError("backward_layer must have weights of its own, got forward_layer itself.")
         if _likeness(forward_layer) != _likeness(backward_layer):
             raise ZooError(
                 "forward_layer and backward_layer must be of the same class, width and options, "

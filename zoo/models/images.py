@@ -8,8 +8,10 @@ from zoo.errors import ZooError, check_positive
 
 def check_image_config(input_shape: tuple[int, ...], classes: int) -> None:
     """Raises unless `input_shape` is (height, width, channels) and there are classes."""
-    if len(input_shape) != 3:
-        raise ZooError(f"input_shape must be (height, width, channels), got {input_shape!r}.")
+    if not isinstance(input_shape, tuple) or len(input_shape) != 3:
+        raise ZooError(
+            f"input_shape must be a tuple (height, width, channels), got {input_shape!r}."
+        )
     height, width, channels = input_shape
     check_positive(height=height, width=width, channels=channels, classes=classes)
 
@@ -26,4 +28,5 @@ def check_images(x: jax.Array, input_shape: tuple[int, int, int]) -> None:
 
 def rows_as_steps(x: jax.Array) -> jax.Array:
     """Images `[B, H, W, C]` as sequences `[B, H, W·C]`: one row of pixels a step, top first."""
-    return jnp.reshape(x, (*x.shape[:2], -1))
+    batch, height, width, channels = x.shape
+    return jnp.reshape(x, (batch, height, width * channels))

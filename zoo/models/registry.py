@@ -85,4 +85,6 @@ def create_model(name: str, *, rngs: nnx.Rngs, **overrides: Any) -> nnx.Module:
     8
     """
     config = model_config(name, **overrides)
+    if not isinstance(rngs, nnx.Rngs):
+        raise ZooError(f"rngs must be an nnx.Rngs, such as nnx.Rngs(0), got {rngs!r}.")
     return _REGISTRY[name].model(config, rngs=rngs)  # type: ignore[call-arg]

@@ -37,8 +37,10 @@ def set_weights(model: nnx.Module, weights: Mapping[str, np.ndarray]) -> None:
     ]
     if problems:
         raise ZooError(f"weights do not fit {type(model).__name__}: {'; '.join(problems)}.")
+    # All are converted before any is set.
+    arrays = {name: jnp.asarray(weights[name], v.dtype) for name, v in variables.items()}
     for name, variable in variables.items():
-        variable[...] = jnp.asarray(weights[name], variable.dtype)
+        variable[...] = arrays[name]
 
 
 def _variables(model: nnx.Module) -> dict[str, nnx.Variable[jax.Array]]:

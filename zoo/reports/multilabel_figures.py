@@ -73,7 +73,7 @@ def labelled_images_figure(
 
 
 def _names(chosen: np.ndarray, classes: Sequence[str], between: str, first: str = "") -> str:
-    names = [classes[k] for k in np.flatnonzero(chosen)]
+    names = [name for name, here in zip(classes, chosen, strict=True) if here]
     return first + between.join(names) if names else ""
 
 

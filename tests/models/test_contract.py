@@ -1,0 +1,212 @@
+"""What every registered model promises, whatever it is made of."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+import zoo
+from tests.functional.cases import zoo_error
+from zoo.explain import count_parameters
+from zoo.models import model_config, set_weights, weights_of
+
+NAMES = zoo.list_models()
+every_model = pytest.mark.parametrize("name", NAMES)
+# Neither square nor grey, so that no axis passes for another; and small, to compile fast.
+SHAPE = (6, 8, 2)
+CLASSES = 7
+BATCH = 5
+IMAGES = jax.random.uniform(jax.random.key(0), (BATCH, *SHAPE))
+LABELS = jnp.arange(BATCH) % CLASSES
+
+
+def sizes(name: str) -> list[str]:
+    """The options of a model that are whole numbers."""
+    return [option for option, value in vars(model_config(name)).items() if type(value) is int]
+
+
+def new(name: str, seed: int = 0) -> Any:
+    """A small one: every size of its config is 16."""
+    options = {**dict.fromkeys(sizes(name), 16), "input_shape": SHAPE, "classes": CLASSES}
+    return zoo.create_model(name, rngs=nnx.Rngs(seed), **options)
+
+
+@cache
+def weights(name: str, seed: int) -> dict[str, np.ndarray]:
+    return weights_of(new(name, seed))
+
+
+@cache
+def split(name: str) -> tuple[Any, Any, Any]:
+    return nnx.split(new(name), nnx.Param, ...)
+
+
+@cache
+def compiled(name: str) -> Any:
+    """`(params, rest, x)` to logits in evaluation: the one way in which all models are called."""
+
+    @jax.jit
+    def forward(params: Any, rest: Any, x: jax.Array) -> jax.Array:
+        model = nnx.merge(split(name)[0], params, rest)
+        model.eval()
+        return model(x)
+
+    return forward
+
+
+def logits(name: str, x: jax.Array) -> np.ndarray:
+    return np.asarray(compiled(name)(*split(name)[1:], x))
+
+
+def test_there_are_models():
+    assert {"fashion_mnist_cnn", "fashion_mnist_lstm", "mnist_lstm"} <= set(NAMES)
+
+
+@every_model
+def test_logits_of_every_class(name):
+    y = logits(name, IMAGES)
+    assert (y.shape, y.dtype) == ((BATCH, CLASSES), np.float32)
+    assert np.isfinite(y).all()
+    assert (y < 0).any()  # logits, not probabilities
+
+
+@every_model
+def test_compiled_is_the_same(name):
+    model = new(name)
+    model.eval()
+    np.testing.assert_allclose(logits(name, IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5)
+
+
+@every_model
+def test_every_parameter_learns(name):
+    graphdef, params, rest = split(name)
+
+    @jax.jit
+    def gradients(params: Any) -> Any:
+        def loss(params: Any) -> jax.Array:
+            y = nnx.merge(graphdef, params, rest, copy=True)(IMAGES)
+            return optax.softmax_cross_entropy_with_integer_labels(y, LABELS).mean()
+
+        return jax.grad(loss)(params)
+
+    leaves = jax.tree_util.tree_leaves_with_path(gradients(params))
+    assert len(leaves) == len(jax.tree.leaves(params)) > 0
+    still = [jax.tree_util.keystr(path) for path, leaf in leaves if not np.asarray(leaf).any()]
+    assert not still
+    assert all(np.isfinite(leaf).all() for _, leaf in leaves)
+
+
+@every_model
+def test_in_evaluation_an_example_does_not_depend_on_the_others(name):
+    others = IMAGES.at[1:].set(IMAGES[1:] * 0.5 + 0.25)
+    one, other = logits(name, IMAGES), logits(name, others)
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-5, atol=1e-6)
+    assert np.abs(one[1:] - other[1:]).max() > 1e-3
+    order = np.array([3, 0, 4, 1, 2])
+    np.testing.assert_allclose(logits(name, IMAGES[order]), one[order], rtol=1e-5, atol=1e-6)
+
+
+@every_model
+def test_every_pixel_counts(name):
+    """A row, a column or a channel left out would be one without a gradient."""
+    _, params, rest = split(name)
+    mixed = jax.random.normal(jax.random.key(1), (BATCH, CLASSES))
+    gradient = jax.grad(lambda x: (compiled(name)(params, rest, x) * mixed).sum())(IMAGES)
+    assert np.asarray(gradient).any(0).mean() > 0.9
+    for axis in range(3):
+        others = tuple(a for a in range(4) if a != axis + 1)
+        assert np.asarray(gradient).any(others).all()
+
+
+@every_model
+def test_the_seed_decides(name):
+    first, again, other = weights(name, 0), weights_of(new(name, 0)), weights(name, 1)
+    assert first.keys() == again.keys() == other.keys()
+    for path in first:
+        np.testing.assert_array_equal(first[path], again[path])
+    for path, value in first.items():
+        if "kernel" in path:
+            assert not np.array_equal(value, other[path]), path
+
+
+@every_model
+def test_weights_go_from_one_model_into_another(name):
+    target = new(name, 1)
+    set_weights(target, weights(name, 0))
+    for path, value in weights_of(target).items():
+        np.testing.assert_array_equal(value, weights(name, 0)[path])
+    _, params, rest = nnx.split(target, nnx.Param, ...)
+    np.testing.assert_array_equal(compiled(name)(params, rest, IMAGES), logits(name, IMAGES))
+
+
+@every_model
+def test_a_batch_of_one_and_of_none(name):
+    np.testing.assert_allclose(
+        logits(name, IMAGES[:1]), logits(name, IMAGES)[:1], rtol=1e-5, atol=1e-6
+    )
+    empty = jax.eval_shape(compiled(name), *split(name)[1:], IMAGES[:0])
+    assert empty.shape == (0, CLASSES)
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("x", "got"),
+    [
+        (IMAGES[..., :1], "float32 of shape (5, 6, 8, 1)"),
+        (IMAGES.swapaxes(1, 2), "float32 of shape (5, 8, 6, 2)"),
+        (IMAGES[0], "float32 of shape (6, 8, 2)"),
+        ((IMAGES * 255).astype(jnp.uint8), "uint8 of shape (5, 6, 8, 2)"),
+    ],
+    ids=["channels", "swapped", "one image", "bytes"],
+)
+def test_a_wrong_input_is_refused(name, x, got):
+    with zoo_error(
+        f"x must be floating-point images of shape ('B', 6, 8, 2), got {got}. Bytes become "
+        "floats by zoo.data.unit_range; another size needs a model created with another "
+        "input_shape."
+    ):
+        new(name)(x)
+
+
+@every_model
+@pytest.mark.parametrize("shape", [(28, 28), [28, 28, 1], 28])
+def test_a_wrong_input_shape_is_refused(name, shape):
+    with zoo_error(f"input_shape must be a tuple (height, width, channels), got {shape!r}."):
+        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=shape)
+
+
+@every_model
+def test_a_wrong_size_is_refused(name):
+    with zoo_error("channels must be a positive integer, got 0."):
+        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(28, 28, 0))
+    for option in sizes(name):
+        with zoo_error(f"{option} must be a positive integer, got 0."):
+            zoo.create_model(name, rngs=nnx.Rngs(0), **{option: 0})
+
+
+# Counted from the reports' tables.
+PARAMETERS = {"fashion_mnist_cnn": 697_130, "fashion_mnist_lstm": 216_426, "mnist_lstm": 81_674}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_as_many_parameters_as_in_the_report(name):
+    model = nnx.eval_shape(lambda: zoo.create_model(name, rngs=nnx.Rngs(0)))
+    assert (
+        sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == PARAMETERS[name]
+    )
+    assert count_parameters(model) == PARAMETERS[name]
+    assert model.config.input_shape == (28, 28, 1)
+    assert model.config.classes == 10
+
+
+def test_an_image_too_small_for_the_windows():
+    with zoo_error(
+        "input_shape must be at least 4 pixels high and wide for a 3×3 window and a 2×2 "
+        "pooling, got (3, 28, 1)."
+    ):
+        zoo.create_model("fashion_mnist_cnn", rngs=nnx.Rngs(0), input_shape=(3, 28, 1))
