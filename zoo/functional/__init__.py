@@ -9,13 +9,7 @@ from zoo.functional.bidirectional import bidirectional, merge_directions
 from zoo.functional.convolution import ConvParams, conv2d
 from zoo.functional.dropout import dropout
 from zoo.functional.gru import gru, gru_step
-from zoo.functional.label_paths import (
-    LabelSearch,
-    beam_search,
-    check_search,
-    full_width,
-    path_log_probabilities,
-)
+from zoo.functional.label_paths import LabelSearch, beam_search, path_log_probabilities
 from zoo.functional.linear import DenseParams, dense, embedding
 from zoo.functional.lstm import LSTMState, lstm, lstm_step
 from zoo.functional.normalization import BatchNormParams, BatchNormStats, batch_norm
@@ -43,13 +37,11 @@ __all__ = [
     "batch_norm",
     "beam_search",
     "bidirectional",
-    "check_search",
     "conv2d",
     "dense",
     "dropout",
     "embedding",
     "flatten",
-    "full_width",
     "global_avg_pool2d",
     "global_max_pool2d",
     "gru",

@@ -120,20 +120,24 @@ def beam_search(step: Step, state: Any, *, labels: int, max_labels: int, width: 
     examples = jax.tree.leaves(state)[0].shape[0]
     tokens = labels + 1
     shape = (examples, width)
+    state = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf[:, None], (*shape, *leaf.shape[1:])), state
+    )
+    last = jnp.full(shape, labels, jnp.int32)
+    dtype = jax.eval_shape(step, state, last)[1].dtype
+    log_p = jnp.where(jnp.arange(width) == 0, 0.0, NEVER).astype(dtype)
     beam = _Beam(
-        log_p=jnp.broadcast_to(jnp.where(jnp.arange(width) == 0, 0.0, NEVER), shape),
-        last=jnp.full(shape, labels),
-        path=jnp.full((*shape, max_labels), labels),
+        log_p=jnp.broadcast_to(log_p, shape),
+        last=last,
+        path=jnp.full((*shape, max_labels), labels, jnp.int32),
         used=jnp.zeros((*shape, labels), bool),
-        state=jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf[:, None], (*shape, *leaf.shape[1:])), state
-        ),
+        state=state,
     )
     found = LabelSearch(
         labels=jnp.zeros((examples, labels), bool),
-        path=jnp.full((examples, max_labels), labels),
-        log_probability=jnp.full(examples, NEVER),
-        probabilities=jnp.zeros((examples, labels)),
+        path=jnp.full((examples, max_labels), labels, jnp.int32),
+        log_probability=jnp.full(examples, NEVER, dtype),
+        probabilities=jnp.zeros((examples, labels), dtype),
     )
     is_end = jnp.arange(tokens) == labels
 
@@ -151,7 +155,7 @@ def beam_search(step: Step, state: Any, *, labels: int, max_labels: int, width: 
             lambda leaf: _take(leaf, parent), beam._replace(log_p=log_p, state=state)
         )
         ended = token == labels
-        here = jnp.arange(max_labels).reshape(1, 1, max_labels) == length
+        here = jnp.arange(max_labels, dtype=jnp.int32).reshape(1, 1, max_labels) == length
         beam = _Beam(
             log_p=jnp.where(ended, NEVER, log_p),
             last=token,
@@ -173,7 +177,7 @@ def beam_search(step: Step, state: Any, *, labels: int, max_labels: int, width: 
         )._replace(probabilities=probabilities)
         return (beam, found), None
 
-    (_, found), _ = lax.scan(advance, (beam, found), jnp.arange(max_labels + 1))
+    (_, found), _ = lax.scan(advance, (beam, found), jnp.arange(max_labels + 1, dtype=jnp.int32))
     # A sum of probabilities can pass 1 by rounding.
     return found._replace(probabilities=jnp.minimum(found.probabilities, 1.0))
 

@@ -9,6 +9,7 @@ from flax import nnx
 
 from zoo import functional as F
 from zoo.errors import ZooError, check_positive
+from zoo.functional.label_paths import check_search
 from zoo.layers import LSTM, Dense, Dropout, Embedding, WangLSTM
 from zoo.layers.core import glorot_uniform
 from zoo.models.encoders import ENCODERS, check_encoder_config
@@ -22,8 +23,8 @@ class CNNRNNConfig:
     """Sizes of the model and of its search.
 
     `max_labels` (None: all of them) bounds the paths that are searched, `beam_width` how many are
-    kept. A beam may be wider than the label set; from `zoo.functional.full_width` on it would
-    have nothing to hold, which is an error.
+    kept. A beam may be wider than the label set, up to an exhaustive search
+    (`zoo.functional.label_paths.full_width`); a wider one would stay empty and is an error.
     """
 
     input_shape: tuple[int, int, int] = (40, 40, 1)
@@ -39,10 +40,10 @@ class CNNRNNConfig:
 
     def __post_init__(self) -> None:
         check_encoder_config(self.encoder, self.input_shape, self.features, self.classes)
-        check_positive(units=self.units, embedding=self.embedding)
+        check_positive(units=self.units, embedding=self.embedding, beam_width=self.beam_width)
         if self.recurrent not in _RECURRENT:
             raise ZooError(f"recurrent must be one of {tuple(_RECURRENT)}, got {self.recurrent!r}.")
-        F.check_search(self.classes, self.longest_path, self.beam_width)
+        check_search(self.classes, self.longest_path, self.beam_width)
 
     @property
     def longest_path(self) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 from flax import nnx
 
-from zoo.errors import ZooError, check_positive, unknown_name
+from zoo.errors import check_positive, unknown_name
 from zoo.layers import Activation, BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D
 from zoo.models.images import check_image_config, check_images
 
@@ -22,22 +22,18 @@ class SmallCNN(nnx.Module):
     | Conv 32, 3×3, same; MaxPool 2×2; BatchNorm; relu | 5, 5, 32 |
     | Flatten; Dense, relu | 128 |
 
-    Pooling comes before the normalisation, which so has a quarter of the values to work on.
+    Pooling comes before the normalisation, which so has a quarter of the values to work on; an
+    odd row or column is pooled by itself.
     """
 
     def __init__(self, input_shape: tuple[int, int, int], features: int, *, rngs: nnx.Rngs):
         height, width, channels = input_shape
-        if min(height, width) < 8:
-            raise ZooError(
-                f"input_shape must be at least 8 pixels high and wide for three poolings, got "
-                f"{input_shape}."
-            )
         self.input_shape = input_shape
         self.block_1 = _Block(channels, 16, rngs=rngs)
         self.block_2 = _Block(16, 32, rngs=rngs)
         self.block_3 = _Block(32, 32, rngs=rngs)
         self.flatten = Flatten()
-        flat = height // 8 * (width // 8) * 32
+        flat = -(-height // 8) * -(-width // 8) * 32
         self.features = Dense(flat, features, activation="relu", rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -50,7 +46,7 @@ class SmallCNN(nnx.Module):
 class _Block(nnx.Module):
     def __init__(self, in_features: int, filters: int, *, rngs: nnx.Rngs):
         self.conv = Conv2D(in_features, filters, 3, padding="same", use_bias=False, rngs=rngs)
-        self.pool = MaxPooling2D(2)
+        self.pool = MaxPooling2D(2, padding="same")
         self.norm = BatchNormalization(filters)
         self.relu = Activation("relu")
 
