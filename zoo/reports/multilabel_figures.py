@@ -47,7 +47,7 @@ def labelled_images_figure(
     rows = -(-len(images) // columns)
     figure = new_figure(3.2 * columns, (2.4 + 0.35 * len(predictions)) * rows + 0.6)
     figure.suptitle(title, wrap=True, parse_math=False)
-    grid = figure.subplots(rows, columns, squeeze=False).flat
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
     for i, (image, axes) in enumerate(zip(images, grid, strict=False)):
@@ -117,5 +117,5 @@ def cooccurrence_figure(
                     j, i, f"{100 * share:.0f}", ha="center", va="center", fontsize=7, color=colour
                 )
     bar = figure.colorbar(image, ax=panels, shrink=0.8)
-    bar.set_label("of the images with the row's label, share with the column's")
+    bar.set_label("share with the column's label too")
     return figure
