@@ -52,11 +52,21 @@ def main(options: ReadmeOptions) -> None:
                 multilabel_cnn_rnn.results_table(run).markdown(),
                 multilabel_cnn_rnn.search_sentence(run),
                 machines((run,)),
+                *_pictures_of(run),
             ),
             options.multilabel,
         )
     folders = (*options.runs, *options.times, *filter(None, (options.multilabel,)))
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
+
+
+def _pictures_of(run: Mapping[str, Any]) -> tuple[str, str]:
+    """The pictures of the last strength of a multilabel_cnn_rnn run."""
+    strength = list(run["strengths"])[-1]
+    return (
+        f"![Test images with their labels and both predictions](docs/{strength}-images.png)",
+        f"![Labels that come together, in the data and as said](docs/{strength}-cooccurrence.png)",
+    )
 
 
 def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path) -> None:
