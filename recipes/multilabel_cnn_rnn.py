@@ -253,7 +253,7 @@ def _draw(
     table = cooccurrence_table(len(data.classes), strength)
     rows = [(name, *row) for name, row in zip(data.classes, table.tolist(), strict=True)]
     folder.save_table(f"{strength}-factors", Table(("", *data.classes), rows, "Factors"))
-    vectors = np.asarray(cnn_rnn.labels.embeddings[...])[:-1]  # without END
+    vectors = np.asarray(cnn_rnn.decoder.labels.embeddings[...])[:-1]  # without END
     folder.save_table(
         f"{strength}-neighbours",
         neighbours_table(vectors, data.classes, title=f"Label embedding, {strength}, seed 0"),

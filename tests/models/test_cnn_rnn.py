@@ -25,8 +25,8 @@ PATHS = [path for length in range(CLASSES + 1) for path in itertools.permutation
 def model(recurrent="wang_lstm", **options):
     made = zoo.create_model("cnn_rnn", rngs=nnx.Rngs(0), recurrent=recurrent, **SIZES, **options)
     # Larger than at first, so that labels and steps differ.
-    made.labels.embeddings[...] = made.labels.embeddings[...] * 4
-    made.project_image.kernel[...] = made.project_image.kernel[...] * 3
+    made.decoder.labels.embeddings[...] = made.decoder.labels.embeddings[...] * 4
+    made.decoder.project_image.kernel[...] = made.decoder.project_image.kernel[...] * 3
     made.eval()
     return made
 
@@ -40,17 +40,22 @@ def along(model, path):
 def test_a_path_s_probability_is_the_paper_s_equation(recurrent):
     made = model(recurrent)
     weights = {name: value.astype(np.float64) for name, value in weights_of(made).items()}
-    embeddings, image = weights["labels.embeddings"], np.asarray(made.encoder(IMAGES), np.float64)
+    embeddings, image = (
+        weights["decoder.labels.embeddings"],
+        np.asarray(made.encoder(IMAGES), np.float64),
+    )
     path = (2, 0)
     words = np.repeat(embeddings[[[END, *path, END]]], len(IMAGES), axis=0)
     outputs, _ = reference.recurrent(
         recurrent,
-        tuple(weights[f"recurrent.{name}"] for name in ("kernel", "recurrent_kernel", "bias")),
+        tuple(
+            weights[f"decoder.recurrent.{name}"] for name in ("kernel", "recurrent_kernel", "bias")
+        ),
         words,
         activation="relu" if recurrent == "wang_lstm" else "tanh",
     )
-    projected = outputs @ weights["project_path.kernel"]
-    projected += (image @ weights["project_image.kernel"])[:, None]
+    projected = outputs @ weights["decoder.project_path.kernel"]
+    projected += (image @ weights["decoder.project_image.kernel"])[:, None]
     scores = np.maximum(projected, 0) @ embeddings.T
     ours = along(made, path)
     for t in range(len(path) + 1):

@@ -5,6 +5,7 @@ They hold parameters and call `zoo.functional`; there is no arithmetic here.
 
 from zoo.layers.convolution import Conv2D
 from zoo.layers.core import Activation, Dense, Dropout, Embedding, Flatten
+from zoo.layers.label_paths import LabelPathDecoder
 from zoo.layers.layer import Layer
 from zoo.layers.normalization import BatchNormalization
 from zoo.layers.pooling import (
@@ -30,6 +31,7 @@ __all__ = [
     "Flatten",
     "GlobalAveragePooling2D",
     "GlobalMaxPooling2D",
+    "LabelPathDecoder",
     "Layer",
     "MaxPooling2D",
     "Recurrent",

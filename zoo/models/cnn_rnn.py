@@ -7,15 +7,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from zoo import functional as F
-from zoo.errors import ZooError, check_positive
-from zoo.functional.label_paths import check_search
-from zoo.layers import LSTM, Dense, Dropout, Embedding, WangLSTM
-from zoo.layers.core import glorot_uniform
+from zoo.errors import check_positive
+from zoo.layers import LabelPathDecoder
+from zoo.layers.label_paths import LabelSearch
 from zoo.models.encoders import ENCODERS, check_encoder_config
 from zoo.models.registry import register_model
-
-_RECURRENT = {"wang_lstm": WangLSTM, "lstm": LSTM}
 
 
 @dataclass(frozen=True)
@@ -41,14 +37,6 @@ class CNNRNNConfig:
     def __post_init__(self) -> None:
         check_encoder_config(self.encoder, self.input_shape, self.features, self.classes)
         check_positive(units=self.units, embedding=self.embedding, beam_width=self.beam_width)
-        if self.recurrent not in _RECURRENT:
-            raise ZooError(f"recurrent must be one of {tuple(_RECURRENT)}, got {self.recurrent!r}.")
-        check_search(self.classes, self.longest_path, self.beam_width)
-
-    @property
-    def longest_path(self) -> int:
-        """How many labels the longest path of a search has."""
-        return self.classes if self.max_labels is None else self.max_labels
 
 
 @register_model("cnn_rnn", CNNRNNConfig)
@@ -89,19 +77,18 @@ class CNNRNN(nnx.Module):
 
     def __init__(self, config: CNNRNNConfig, *, rngs: nnx.Rngs):
         self.config = config
-        width = config.embedding
         self.encoder = ENCODERS[config.encoder](config.input_shape, config.features, rngs=rngs)
-        self.labels = Embedding(config.classes + 1, width, rngs=rngs)
-        # The table is the last layer too, and drawn like one: from ±0.05 it would start slowly.
-        table = self.labels.embeddings
-        table[...] = glorot_uniform(rngs.params(), table.shape)
-        self.recurrent = _RECURRENT[config.recurrent](
-            width, config.units, return_sequences=True, rngs=rngs
+        self.decoder = LabelPathDecoder(
+            config.features,
+            config.classes,
+            recurrent=config.recurrent,
+            units=config.units,
+            embedding=config.embedding,
+            dropout=config.dropout,
+            max_labels=config.classes if config.max_labels is None else config.max_labels,
+            beam_width=config.beam_width,
+            rngs=rngs,
         )
-        self.dropout_image = Dropout(config.dropout, rngs=rngs)
-        self.dropout_path = Dropout(config.dropout, rngs=rngs)
-        self.project_image = Dense(config.features, width, use_bias=False, rngs=rngs)
-        self.project_path = Dense(config.units, width, use_bias=False, rngs=rngs)
 
     def __call__(self, x: jax.Array, path: jax.Array | None = None) -> jax.Array:
         """Images to label logits, or images and paths to log-probabilities of their tokens.
@@ -113,44 +100,12 @@ class CNNRNN(nnx.Module):
         Returns:
             Logits `[B, classes]`; with a path `[B, L + 1, classes + 1]`, row `t` after `t` labels.
         """
-        if path is None:
-            p = self.search(x).probabilities
-            # Where rounding leaves nothing to tell from 0 or 1, the logit is about ±16.
-            p = jnp.clip(p, 1e-7, 1 - 1e-7)
-            return jnp.log(p) - jnp.log1p(-p)
-        start = jnp.full_like(path[:, :1], self.config.classes)
-        outputs = self.recurrent(self.labels(jnp.concatenate((start, path), axis=1)))
-        image = self.project_image(self.dropout_image(self.encoder(x)))
-        scores = self._scores(self.dropout_path(outputs), image)
-        return F.path_log_probabilities(scores, path)
+        if path is not None:
+            return self.decoder(self.encoder(x), path)
+        # Where rounding leaves nothing to tell from 0 or 1, the logit is about ±16.
+        p = jnp.clip(self.search(x).probabilities, 1e-7, 1 - 1e-7)
+        return jnp.log(p) - jnp.log1p(-p)
 
-    def search(self, x: jax.Array) -> F.LabelSearch:
-        """The most probable label path of each image `[B, H, W, C]`; see `F.beam_search`.
-
-        There is no dropout in a search, whatever the mode.
-        """
-        image = self.project_image(self.encoder(x))
-        units = self.config.units
-
-        def step(state: F.LSTMState, tokens: jax.Array) -> tuple[F.LSTMState, jax.Array]:
-            # The layer over sequences of one token, an example for each path of the beam.
-            words = self.labels(tokens.reshape(-1, 1))
-            flat = F.LSTMState(*(leaf.reshape(-1, units) for leaf in state))
-            outputs, flat = self.recurrent(words, initial_state=flat, return_state=True)
-            shape = (*tokens.shape, units)
-            state = F.LSTMState(*(leaf.reshape(shape) for leaf in flat))
-            return state, self._scores(outputs.reshape(shape), image)
-
-        zeros = jnp.zeros((x.shape[0], units), image.dtype)
-        return F.beam_search(
-            step,
-            F.LSTMState(zeros, zeros),
-            labels=self.config.classes,
-            max_labels=self.config.longest_path,
-            width=self.config.beam_width,
-        )
-
-    def _scores(self, outputs: jax.Array, image: jax.Array) -> jax.Array:
-        """`[B, T, units]` and the projected image `[B, embedding]` to `[B, T, classes + 1]`."""
-        x = F.activation("relu")(self.project_path(outputs) + image[:, None])
-        return F.dense(F.DenseParams(self.labels.embeddings[...].T), x)
+    def search(self, x: jax.Array) -> LabelSearch:
+        """The most probable label path of each image `[B, H, W, C]`."""
+        return self.decoder(self.encoder(x))
