@@ -30,7 +30,7 @@ class SceneConfig:
     """Items in a scene, at most."""
     smallest: int = 16
     """Side of the smallest items in pixels; the largest fill their cell."""
-    hidden: float = 0.15
+    hidden: float = 0.1
     """Share of the items that are partly hidden."""
     hidden_part: float = 0.4
     """How much of such an item is hidden, by a grey bar from one of its sides."""
