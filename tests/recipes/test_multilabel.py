@@ -117,7 +117,7 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     assert "exact match" in text
     assert "times as long" in text
     assert (tmp_path / "docs" / "strong-images.png").exists()
