@@ -97,7 +97,7 @@ def run_study(study: Study, options: Options) -> None:
     folder.save_figure(
         "learning_curves.png",
         learning_curves_figure(
-            curves, title=f"{study.name}: {data.name}, {options.seeds} seed(s)", held_out="test"
+            curves, title=f"{data.name}, {_seeds(options.seeds)}", held_out="test"
         ),
     )
     folder.save_json(
@@ -117,6 +117,10 @@ def run_study(study: Study, options: Options) -> None:
     print(f"\n{table.text()}\n\nEverything is in {folder.path}.")
 
 
+def _seeds(number: int) -> str:
+    return "1 seed" if number == 1 else f"{number} seeds"
+
+
 def _preset(entry: Entry, options: Options) -> Preset:
     preset = entry.presets[options.preset]
     if options.epochs is None:
@@ -128,7 +132,7 @@ def _preset(entry: Entry, options: Options) -> Preset:
 def _train(
     entry: Entry, preset: Preset, data: Dataset, folder: RunFolder, options: Options
 ) -> tuple[FitResult, ...]:
-    print(f"\n{entry.label} ({entry.model}), {options.seeds} seed(s)", flush=True)
+    print(f"\n{entry.label} ({entry.model}), {_seeds(options.seeds)}", flush=True)
     return fit_seeds(
         partial(
             zoo.create_model,
@@ -194,7 +198,7 @@ def results_table(metrics: Mapping[str, Any]) -> Table:
     rows = [
         (
             label,
-            f"{figures['parameters']:,}",
+            figures["parameters"],
             mean_interval(figures["accuracy"]),
             mean_interval(figures["macro-F1"]),
             figures["reported"],

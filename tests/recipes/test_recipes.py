@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from flax import nnx
@@ -48,6 +50,20 @@ def test_a_run_folder_has_all_of_the_run(run):
     }
     for picture in run.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("study", [fashion_mnist.STUDY, mnist_lstm.STUDY], ids=lambda s: s.name)
+def test_presets_can_be_sent_to_other_processes(study):
+    images = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), np.uint8)
+    for entry in study.entries:
+        for preset in entry.presets.values():
+            sent = pickle.loads(pickle.dumps(preset))
+            assert sent.training == preset.training
+            if preset.augment is not None:
+                key = jax.random.key(0)
+                np.testing.assert_array_equal(
+                    sent.augment(key, images), preset.augment(key, images)
+                )
 
 
 def test_the_table_is_made_of_the_metrics(run):

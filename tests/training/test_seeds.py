@@ -119,3 +119,16 @@ def test_seeds_that_make_no_sense(train, seeds):
 def test_an_unknown_way(train):
     with pytest.raises(ZooError, match=r"how must be 'auto'.*got 'parallel'"):
         fit_seeds(Tiny, train, seeds=(0,), how="parallel")
+
+
+def test_a_function_that_no_other_process_can_import(train):
+    with pytest.raises(ZooError, match=r"must be functions of a module.*use how='in_turn'"):
+        fit_seeds(
+            Tiny,
+            train,
+            seeds=(0, 1),
+            how="processes",
+            config=CONFIG,
+            augment=lambda _, images: images,
+            progress=False,
+        )

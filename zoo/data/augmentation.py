@@ -1,6 +1,7 @@
 """Random changes to batches of images, as pure functions of a key, inside compiled programs."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -102,12 +103,17 @@ def in_copies(
     Source: "batch augmentation" of Hoffer et al., 2020, https://arxiv.org/abs/1901.09335
     """
     check_positive(copies=copies)
+    return partial(_copies, augment, copies)  # unlike a function in here, it can be pickled
 
-    def augmented(key: jax.Array, images: jax.Array) -> jax.Array:
-        versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]
-        return jnp.concatenate(versions)
 
-    return augmented
+def _copies(
+    augment: Callable[[jax.Array, jax.Array], jax.Array],
+    copies: int,
+    key: jax.Array,
+    images: jax.Array,
+) -> jax.Array:
+    versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]
+    return jnp.concatenate(versions)
 
 
 def _check_images(images: jax.Array) -> None:

@@ -109,6 +109,8 @@ def _check_cell(cell: object) -> Cell:
 def _show(cell: Cell) -> str:
     if cell is None:
         return "–"
+    if isinstance(cell, int):
+        return f"{cell:,}"
     return format_number(cell) if isinstance(cell, float) else str(cell)
 
 

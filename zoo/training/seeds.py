@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any, Literal, cast
 
 import jax
@@ -132,7 +133,14 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
                 seed, core = waiting.pop(0), free_cores.pop(0)
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(job, seed, core, theirs), daemon=True)
-                process.start()
+                try:
+                    process.start()
+                except (AttributeError, TypeError, PicklingError) as error:
+                    raise ZooError(
+                        "create, preprocess and augment must be functions of a module, or a "
+                        f"functools.partial of one, to be sent to another process: {error}. Or "
+                        "use how='in_turn'."
+                    ) from error
                 theirs.close()
                 bar = shown(f"seed {seed}", seeds.index(seed)) if progress else Silent()
                 running[ours] = _Worker(process, seed, core, bar)
