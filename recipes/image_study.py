@@ -1,19 +1,17 @@
 """What the recipes on images share: train models over seeds, and write down what came out."""
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import numpy as np
 
 import zoo
-from zoo.data import Dataset, DatasetUnavailable, load
-from zoo.errors import ZooError, check_positive
+from recipes.run import RunOptions, command_line, continue_run, load_or_fall_back
+from zoo.data import Dataset
 from zoo.explain import count_parameters
 from zoo.models import weights_of
 from zoo.reports import (
@@ -30,35 +28,14 @@ from zoo.reports import (
 from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
 from zoo.training.program import Augment
 
-FALLBACK = "digits"
-
 
 @dataclass(frozen=True)
-class Options:
-    """Options that every recipe on images has."""
+class Options(RunOptions):
+    """Options that every study of images has."""
 
-    dataset: str | None = None
-    """Train on this data set and on no other. Without it the report's own is used or, where no
-    source of that answers, the small digits that come with scikit-learn."""
     preset: Literal["report", "best"] = "report"
     """report: trained as in the report. best: the same model and number of epochs, trained as
     well as we know."""
-    seeds: int = 1
-    """How many seeds, from 0 on. With two or more there are intervals."""
-    epochs: int | None = None
-    """Another number of epochs than the preset's."""
-    how: Literal["auto", "processes", "vmap", "in_turn"] = "auto"
-    """How several seeds are trained: side by side on a core each, in one program, or in turn."""
-    out: Path | None = None
-    """Folder for the results. One that an interrupted run left is continued. Without it, a new
-    folder in runs/."""
-    progress: bool = True
-    """Show a bar, or a line now and then where there is no terminal."""
-
-    def __post_init__(self) -> None:
-        check_positive(seeds=self.seeds)
-        if self.epochs is not None:
-            check_positive(epochs=self.epochs)
 
 
 @dataclass(frozen=True)
@@ -91,10 +68,24 @@ class Study:
 
 def run_study(study: Study, options: Options) -> None:
     """Trains each model over the seeds, prints the tables and writes the run folder."""
-    data = _data(study, options)
+    data = load_or_fall_back(study.dataset, options)
+    print(
+        f"{data.name}: {len(data.train.y):,} training and {len(data.test.y):,} test images of "
+        f"{' × '.join(map(str, data.train.x.shape[1:]))}, from {data.source}.",
+        flush=True,
+    )
     folder = RunFolder(options.out or default_run_path(study.name))
     presets = {entry.label: _preset(entry, options) for entry in study.entries}
-    _check_same_run(folder, study, options, data, presets)
+    # The number of seeds may differ: those that are complete are not trained again.
+    continue_run(
+        folder,
+        {
+            "study": study.name,
+            "dataset": data.name,
+            "preset": options.preset,
+            "training": {label: asdict(preset.training) for label, preset in presets.items()},
+        },
+    )
     measures, curves = {}, {}
     for entry in study.entries:
         results = _train(entry, presets[entry.label], data, folder, options)
@@ -112,7 +103,7 @@ def run_study(study: Study, options: Options) -> None:
     folder.save_json(
         "metrics.json",
         {
-            "command": _command(study, options),
+            "command": command_line(study.name, options),
             "dataset": data.name,
             "source": data.source,
             "preset": options.preset,
@@ -130,77 +121,12 @@ def _seeds(number: int) -> str:
     return "1 seed" if number == 1 else f"{number} seeds"
 
 
-def _command(study: Study, options: Options) -> str:
-    """The command line that asks for these options, but for where its results go."""
-    words = ["python", "-m", f"recipes.{study.name}"]
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if value != field.default and field.name not in ("out", "progress"):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
-    return shlex.join(words)
-
-
-def _data(study: Study, options: Options) -> Dataset:
-    """The data set, with a first line that says which one it is and where it came from."""
-    try:
-        data = load(options.dataset or study.dataset, progress=options.progress)
-    except DatasetUnavailable as error:
-        if options.dataset is not None:
-            raise
-        data = load(FALLBACK, progress=options.progress)
-        print(
-            f"No source of {study.dataset} answered, so this run is on {FALLBACK} instead and "
-            f"says nothing about the report.\n{error}"
-        )
-    print(
-        f"{data.name}: {len(data.train.y):,} training and {len(data.test.y):,} test images of "
-        f"{' × '.join(map(str, data.train.x.shape[1:]))}, from {data.source}.",
-        flush=True,
-    )
-    return data
-
-
 def _preset(entry: Entry, options: Options) -> Preset:
     preset = entry.presets[options.preset]
     if options.epochs is None:
         return preset
     training = dataclasses.replace(preset.training, epochs=options.epochs, steps=None)
     return dataclasses.replace(preset, training=training)
-
-
-def _check_same_run(
-    folder: RunFolder, study: Study, options: Options, data: Dataset, presets: Mapping[str, Preset]
-) -> None:
-    """Writes config.json, or refuses a folder that holds a run with other options.
-
-    The number of seeds may differ: those that are complete are not trained again.
-    """
-    config: dict[str, Any] = {
-        "study": study.name,
-        "dataset": data.name,
-        "preset": options.preset,
-        "training": {label: asdict(preset.training) for label, preset in presets.items()},
-    }
-    if (folder.path / "config.json").exists():
-        before = folder.load_json("config.json")
-        differences = _differences(before, folder.as_json(config))
-        if differences:
-            raise ZooError(
-                f"{folder.path} holds another run: {'; '.join(differences)}. Give the same "
-                "options to continue it, or another --out."
-            )
-    folder.save_json("config.json", config)
-
-
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    if isinstance(before, dict) and isinstance(now, dict):
-        return [
-            difference
-            for key in sorted({*before, *now})
-            for difference in _differences(before.get(key), now.get(key), f"{name} {key}".strip())
-        ]
-    return [] if before == now else [f"{name} was {before!r} and is now {now!r}"]
 
 
 def _train(

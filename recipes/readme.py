@@ -1,8 +1,9 @@
 """Puts the results of runs into the README: tables, the machine, and the first run's pictures.
 
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
+    python -m recipes.readme --multilabel runs/e
 
-Nothing between the two markers in README.md is written by hand.
+Nothing between two markers in README.md is written by hand.
 """
 
 import shutil
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from recipes import multilabel_cnn_rnn
 from recipes.command import run_command
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
@@ -19,33 +21,64 @@ from zoo.reports.tables import Cell
 README = Path("README.md")
 PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 
 
 @dataclass(frozen=True)
 class ReadmeOptions:
     """Options of this command."""
 
-    runs: Annotated[tuple[Path, ...], require("tyro", "recipes").conf.Positional]
+    runs: Annotated[tuple[Path, ...], require("tyro", "recipes").conf.Positional] = ()
     """Run folders with the scores to show, in the order of the table."""
-    times: tuple[Path, ...]
+    times: tuple[Path, ...] = ()
     """Run folders with the times to show: one seed each, on a machine that did nothing else."""
+    multilabel: Path | None = None
+    """Run folder of multilabel_cnn_rnn, which has a part of its own."""
 
 
 def main(options: ReadmeOptions) -> None:
-    """Rewrites the part of README.md between the markers."""
-    runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
-    if not runs:
-        raise ZooError("runs must name at least one run folder, got none.")
-    before, begin, rest = README.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    """Rewrites the parts of README.md between the markers of the runs that are given."""
+    if not options.runs and options.multilabel is None:
+        raise ZooError("runs or multilabel must name a run folder, got neither.")
+    if options.runs:
+        runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
+        parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
+        _rewrite((BEGIN, END), parts, options.runs[0])
+    if options.multilabel is not None:
+        run = _metrics(options.multilabel)
+        _rewrite(
+            MULTILABEL,
+            (
+                multilabel_cnn_rnn.results_table(run).markdown(),
+                multilabel_cnn_rnn.search_sentence(run),
+                machines((run,)),
+                *_pictures_of(run),
+            ),
+            options.multilabel,
+        )
+    folders = (*options.runs, *options.times, *filter(None, (options.multilabel,)))
+    print(f"{README} has the results of {', '.join(map(str, folders))}.")
+
+
+def _pictures_of(run: Mapping[str, Any]) -> tuple[str, str]:
+    """The pictures of the last strength of a multilabel_cnn_rnn run."""
+    strength = list(run["strengths"])[-1]
+    return (
+        f"![Test images with their labels and both predictions](docs/{strength}-images.png)",
+        f"![Labels that come together, in the data and as said](docs/{strength}-cooccurrence.png)",
+    )
+
+
+def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path) -> None:
+    """Puts `parts` between two markers of the README, and a run's pictures beside it."""
+    before, begin, rest = README.read_text().partition(markers[0])
+    _, end, after = rest.partition(markers[1])
     if not begin or not end:
-        raise ZooError(f"{README} must have the markers {BEGIN} and {END}.")
+        raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
     PICTURES.mkdir(exist_ok=True)
-    for picture in sorted(options.runs[0].glob("*.png")):
+    for picture in sorted(pictures.glob("*.png")):
         shutil.copy(picture, PICTURES / picture.name)
-    parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
     README.write_text("\n\n".join((before + begin, *parts, end + after)))
-    print(f"{README} has the results of {', '.join(map(str, (*options.runs, *options.times)))}.")
 
 
 def _metrics(run: Path) -> Mapping[str, Any]:

@@ -43,6 +43,10 @@ class Layer(NamedTuple):
         return {} if self.reset_after is None else {"reset_after": self.reset_after}
 
     @property
+    def has_cell(self) -> bool:
+        return self.name in ("lstm", "wang_lstm")
+
+    @property
     def gated(self) -> bool:
         return self.gates > 1
 
@@ -60,14 +64,14 @@ class Layer(NamedTuple):
 
     def state(self, rng: np.random.Generator, batch: int = BATCH) -> Any:
         h, c = (jnp.asarray(part) for part in rng.normal(0, 0.6, (2, batch, UNITS)))
-        return F.LSTMState(h, c) if self.name == "lstm" else h
+        return F.LSTMState(h, c) if self.has_cell else h
 
     def as_state(self, parts: tuple[Any, ...]) -> Any:
         """The reference's tuple as this layer's state."""
-        return F.LSTMState(*parts) if self.name == "lstm" else parts[0]
+        return F.LSTMState(*parts) if self.has_cell else parts[0]
 
     def as_tuple(self, state: Any) -> tuple[Any, ...]:
-        return tuple(state) if self.name == "lstm" else (state,)
+        return tuple(state) if self.has_cell else (state,)
 
 
 LAYERS = (
@@ -76,6 +80,8 @@ LAYERS = (
     Layer("gru", F.gru, F.gru_step, 3, True),
     Layer("gru_reset_before", F.gru, F.gru_step, 3, False),
 )
+# Its default activation is another one, and no layer of Keras is like it.
+WANG_LSTM = Layer("wang_lstm", F.wang_lstm, F.wang_lstm_step, 4)
 directions = pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
 all_layers = pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
 

@@ -105,9 +105,23 @@ def _gru_reset_before(kernel, recurrent, bias, x, state, phi, sigma):  # type: i
     return (z * h + (1 - z) * candidate,)
 
 
+def _wang_lstm(kernel, recurrent, bias, x, state, phi, sigma):  # type: ignore[no-untyped-def]
+    _, c = state
+    units = c.size
+    total = {}
+    for number, gate in enumerate("ifxo"):
+        block = slice(number * units, (number + 1) * units)
+        total[gate] = x @ kernel[:, block] + c @ recurrent[:, block]
+        if bias is not None:
+            total[gate] = total[gate] + bias[block]
+    r = sigma(total["f"]) * c + sigma(total["i"]) * phi(total["x"])
+    return r * sigma(total["o"]), r
+
+
 CELLS = {
     "simple_rnn": _simple_rnn,
     "lstm": _lstm,
+    "wang_lstm": _wang_lstm,
     "gru": _gru_reset_after,
     "gru_reset_before": _gru_reset_before,
 }
@@ -131,7 +145,7 @@ def recurrent(
     x = np.asarray(x, np.float64)
     batch, steps, units = x.shape[0], x.shape[1], recurrent_kernel.shape[0]
     if state is None:
-        state = (np.zeros((batch, units)),) * (2 if layer == "lstm" else 1)
+        state = (np.zeros((batch, units)),) * (2 if layer.endswith("lstm") else 1)
     outputs = np.full((batch, steps, units), np.nan)
     last = tuple(np.full((batch, units), np.nan) for _ in state)
     for row in range(batch):

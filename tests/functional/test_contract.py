@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 import zoo.functional as F
-from tests.functional.cases import BATCH, LAYERS, MASK, cast, sequences
+from tests.functional.cases import BATCH, LAYERS, MASK, WANG_LSTM, cast, sequences
 from tests.functional.tolerances import assert_close
 
 
@@ -194,7 +194,7 @@ CASES = (
     ),
 )
 # Their other properties have a file of their own.
-RECURRENT = tuple(map(_recurrent, LAYERS))
+RECURRENT = tuple(map(_recurrent, (*LAYERS, WANG_LSTM)))
 
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 each_and_recurrent = pytest.mark.parametrize("case", CASES + RECURRENT, ids=lambda case: case.name)
@@ -308,10 +308,11 @@ def test_gradients_are_finite_differences(case: Case) -> None:
 
 
 def test_every_function_is_in_the_table() -> None:
-    """Types, steps (tested with their sequences) and pieces of `bidirectional` apart."""
+    """Types, steps (tested with their sequences), pieces of `bidirectional` and paths apart."""
     names = {case.name for case in CASES + RECURRENT} | {"activation", "merge_directions"}
     # A mask is no float, and noise has a file of its own.
     names |= {"steps_other_than", "spatial_dropout", "gaussian_noise"}
+    names |= {"beam_search", "path_log_probabilities"}  # in test_label_paths.py
     functions = {name for name in F.__all__ if name.islower() and not name.endswith("_step")}
     assert functions <= names
 

@@ -13,6 +13,15 @@ from tests.functional.cases import zoo_error
 from tests.functional.tolerances import assert_close
 from zoo.errors import ZooError
 
+LIMIT = "zoo.functional.convolution._FEW_NUMBERS"
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or everything here would be small enough for the one path."""
+    monkeypatch.setattr(LIMIT, 0)
+
+
 few_or_many = pytest.mark.parametrize("channels", [1, 4], ids=["few", "many"])
 
 
@@ -64,6 +73,22 @@ def test_conv2d(
     if padding == "same":
         assert expected.shape[1:3] == (-(-7 // strides[0]), -(-6 // strides[1]))
     assert_close(compiled(params, x, **options), expected)
+
+
+@pytest.mark.parametrize("strides", [(1, 1), (3, 2)], ids=str)
+def test_a_small_batch_gives_the_same(
+    strides: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many products, and gradients too, on either side of the limit of numbers."""
+    params, x = some((3, 3), channels=4)
+
+    def loss(params: F.ConvParams, x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.sin(F.conv2d(params, x, strides=strides, padding="same")))
+
+    large = jax.jit(jax.value_and_grad(lambda *args: loss(*args), (0, 1)))(params, x)
+    monkeypatch.setattr(LIMIT, 2**23)
+    small = jax.jit(jax.value_and_grad(lambda *args: loss(*args), (0, 1)))(params, x)
+    assert_close(small, large)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 8)], ids=str)

@@ -80,6 +80,17 @@ def test_a_state_carries_on_from_where_it_was_left(kind):
 
 
 @kinds
+@pytest.mark.parametrize("sequences", [False, True])
+def test_the_last_state_is_returned_on_request(kind, sequences):
+    layer = made(kind, return_sequences=sequences, return_state=True)
+    output, *state = layer(X)
+    close(output, made(kind, return_sequences=sequences)(X))
+    expected = layer.function(layer.params, X)[1]
+    for one, other in zip(state, jax.tree.leaves(expected), strict=True):
+        close(one, other)
+
+
+@kinds
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_row_without_a_kept_step_gives_zeros_even_from_a_state(kind, backwards):
     h = jnp.ones((3, 3))

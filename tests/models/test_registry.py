@@ -74,7 +74,7 @@ def test_a_config_that_could_change():
 def test_an_unknown_name_with_the_near_ones():
     with zoo_error(
         "unknown model 'mnist_lsmt': did you mean 'mnist_lstm' or 'fashion_mnist_lstm'? Known: "
-        "fashion_mnist_cnn, fashion_mnist_lstm, mnist_lstm."
+        f"{', '.join(zoo.list_models())}."
     ):
         zoo.create_model("mnist_lsmt", rngs=nnx.Rngs(0))
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from zoo.errors import ZooError
-from zoo.reports import Interval, mean_interval
+from zoo.reports import Interval, mean_interval, paired_difference
 
 
 @pytest.mark.parametrize(
@@ -111,3 +112,24 @@ def test_bad_input(values, confidence, message):
     with pytest.raises(ZooError) as error:
         mean_interval(values, confidence=confidence)
     assert str(error.value) == message
+
+
+def test_a_paired_difference_is_scipy_s_paired_t_test():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.normal(0.9, 0.05, 8), rng.normal(0.87, 0.05, 8)
+    found = paired_difference(ours, theirs)
+    peer = stats.ttest_rel(ours, theirs)
+    assert found.p_value == pytest.approx(peer.pvalue)
+    assert found.interval.mean == pytest.approx(np.mean(ours - theirs))
+    low, high = peer.confidence_interval()
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
+    assert paired_difference(theirs, ours).p_value == pytest.approx(peer.pvalue)
+
+
+def test_paired_differences_without_spread():
+    assert paired_difference([1.0, 2.0], [1.0, 2.0]).p_value == 1
+    assert paired_difference([1.5, 2.5], [1.0, 2.0]).p_value == 0
+    assert math.isnan(paired_difference([1.0], [2.0]).p_value)
+    assert str(paired_difference([1.0], [2.0])) == "-1.0000 (1 seed)"
+    with pytest.raises(ZooError, match="one score for each seed, got 2 and 1"):
+        paired_difference([1.0, 2.0], [1.0])

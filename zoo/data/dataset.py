@@ -16,7 +16,8 @@ class Split(NamedTuple):
     """Examples and their labels.
 
     Images are `x [N, H, W, C]`, bytes, channels last (C is 1 for grey ones); labels are
-    `y [N]`, int32, positions in the data set's class names.
+    `y [N]`, int32, positions in the data set's class names. Where an example can have several
+    labels, `y [N, classes]`, boolean: whether it has each of them.
     """
 
     x: np.ndarray

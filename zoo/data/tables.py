@@ -1,9 +1,6 @@
 """Arrow tables as the Hub has them: a column of encoded images, a column of labels."""
 
-import io
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +8,7 @@ import numpy as np
 
 from zoo.data.catalogue import ImageDataset
 from zoo.data.dataset import Split
+from zoo.data.images import decode_images
 from zoo.errors import ZooError, require
 
 
@@ -56,7 +54,7 @@ def table_split(dataset: ImageDataset, table: Any, where: str, *, progress: bool
     y = _labels(dataset, table, where)
     column = table[dataset.image_column].to_pylist()
     images = [_bytes_of(image, row, where) for row, image in enumerate(column)]
-    return Split(_decoded(dataset, images, where, progress=progress), y)
+    return Split(decode_images(images, dataset.shape, where, progress=progress), y)
 
 
 def _labels(dataset: ImageDataset, table: Any, where: str) -> np.ndarray:
@@ -99,39 +97,3 @@ def _bytes_of(image: Any, row: int, where: str) -> bytes:
             f"{where}: the image in row {row} must be an encoded one, got {type(content).__name__}."
         )
     return content
-
-
-def _decoded(
-    dataset: ImageDataset, images: Sequence[bytes], where: str, *, progress: bool
-) -> np.ndarray:
-    image_module = require("PIL.Image", "data")
-    tqdm = require("tqdm", "data").tqdm
-    x = np.empty((len(images), *dataset.shape), np.uint8)
-
-    def decode(row: int) -> None:
-        try:
-            with image_module.open(io.BytesIO(images[row])) as image:
-                pixels = np.asarray(image.convert("L" if dataset.shape[2] == 1 else "RGB"))
-        except Exception as error:  # a damaged image can fail in any way
-            raise ZooError(f"{where}: the image in row {row} is damaged: {error}.") from error
-        if pixels.shape[:2] != dataset.shape[:2]:
-            raise ZooError(
-                f"{where}: the image in row {row} must have {dataset.shape[:2]} pixels, got "
-                f"{pixels.shape[:2]}."
-            )
-        x[row] = pixels.reshape(dataset.shape)
-
-    def decode_some(rows: range) -> int:
-        for row in rows:
-            decode(row)
-        return len(rows)
-
-    pieces = [range(i, min(i + 256, len(images))) for i in range(0, len(images), 256)]
-    silent = None if progress else True  # None: silent unless at a terminal
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(images), desc=f"decoding {where}", unit="image", disable=silent) as bar,
-    ):
-        for decoded in pool.map(decode_some, pieces):
-            bar.update(decoded)
-    return x

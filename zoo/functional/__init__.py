@@ -11,6 +11,7 @@ from zoo.functional.convolution import ConvParams, conv2d
 from zoo.functional.depthwise import SeparableConvParams, depthwise_conv2d, separable_conv2d
 from zoo.functional.dropout import dropout, gaussian_noise, spatial_dropout
 from zoo.functional.gru import gru, gru_step
+from zoo.functional.label_paths import LabelSearch, beam_search, path_log_probabilities
 from zoo.functional.linear import DenseParams, dense, embedding
 from zoo.functional.lstm import LSTMState, lstm, lstm_step
 from zoo.functional.masking import steps_other_than, zero_masked
@@ -48,6 +49,7 @@ from zoo.functional.reshaping import (
 )
 from zoo.functional.simple_rnn import simple_rnn, simple_rnn_step
 from zoo.functional.time import time_distributed
+from zoo.functional.wang_lstm import wang_lstm, wang_lstm_step
 
 __all__ = [
     "BatchNormParams",
@@ -55,6 +57,7 @@ __all__ = [
     "ConvParams",
     "DenseParams",
     "LSTMState",
+    "LabelSearch",
     "LayerNormParams",
     "RecurrentParams",
     "SeparableConvParams",
@@ -64,6 +67,7 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "batch_norm",
+    "beam_search",
     "bidirectional",
     "concatenate",
     "conv1d",
@@ -92,6 +96,7 @@ __all__ = [
     "merge_directions",
     "minimum",
     "multiply",
+    "path_log_probabilities",
     "permute",
     "relu",
     "repeat_vector",
@@ -108,6 +113,8 @@ __all__ = [
     "time_distributed",
     "upsample1d",
     "upsample2d",
+    "wang_lstm",
+    "wang_lstm_step",
     "zero_masked",
     "zero_pad",
 ]

@@ -85,7 +85,7 @@ def conv2d(
     )
     if window.padding == "VALID":
         check_covers(x, "kernel, dilation included,", spans)
-    if params.kernel[..., 0].size <= _FEW_PRODUCTS and groups == 1:
+    if groups == 1 and _is_cheaper_by_patches(window, x, params.kernel):
         y = lax.platform_dependent(
             x, params.kernel, cpu=partial(_by_patches, window), default=partial(_by_xla, window)
         )
@@ -105,6 +105,16 @@ class _Window(NamedTuple):
 # one matrix product: XLA's own convolution, and its gradient by the kernel above all, is slow
 # for few channels, and more so inside a compiled loop of training steps.
 _FEW_PRODUCTS = 27
+# So is any filter while all patches together have at most this many numbers (32 MB): a batch of
+# 32 to 64 in training. In a compiled loop the gradients of XLA's own convolution took ten times as
+# long for 16 and 32 channels. Beyond it, as in evaluation, the patches cost more than they save.
+_FEW_NUMBERS = 2**23
+
+
+def _is_cheaper_by_patches(window: _Window, x: Array, kernel: Array) -> bool:
+    products = kernel[..., 0].size
+    places = x[..., 0].size // (window.strides[0] * window.strides[1])
+    return products <= _FEW_PRODUCTS or places * products <= _FEW_NUMBERS
 
 
 def _by_xla(window: _Window, x: Array, kernel: Array) -> Array:

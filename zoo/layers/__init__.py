@@ -7,6 +7,7 @@ from zoo.layers.activations import ELU, LeakyReLU, ReLU, Softmax
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.convolution import Conv1D, Conv2D
 from zoo.layers.core import Activation, Dense, Embedding
+from zoo.layers.label_paths import LabelPathDecoder
 from zoo.layers.layer import Layer
 from zoo.layers.merging import (
     Add,
@@ -57,6 +58,7 @@ from zoo.layers.reshaping import (
 )
 from zoo.layers.separable import DepthwiseConv2D, SeparableConv2D
 from zoo.layers.time import Masking, TimeDistributed
+from zoo.layers.wang_lstm import WangLSTM
 
 __all__ = [
     "ELU",
@@ -85,6 +87,7 @@ __all__ = [
     "GlobalAveragePooling2D",
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
+    "LabelPathDecoder",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -112,6 +115,7 @@ __all__ = [
     "TimeDistributed",
     "UpSampling1D",
     "UpSampling2D",
+    "WangLSTM",
     "ZeroPadding1D",
     "ZeroPadding2D",
 ]

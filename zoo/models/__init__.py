@@ -1,18 +1,24 @@
 """One architecture a file, and the registry that finds them by name."""
 
+from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
 from zoo.models.fashion_mnist_cnn import FashionMNISTCNN, FashionMNISTCNNConfig
 from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConfig
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
+from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
 from zoo.models.weights import set_weights, weights_of
 
 __all__ = [
+    "CNNRNN",
     "MNISTLSTM",
+    "CNNRNNConfig",
     "FashionMNISTCNN",
     "FashionMNISTCNNConfig",
     "FashionMNISTLSTM",
     "FashionMNISTLSTMConfig",
     "MNISTLSTMConfig",
+    "MultilabelCNN",
+    "MultilabelCNNConfig",
     "create_model",
     "list_models",
     "model_config",

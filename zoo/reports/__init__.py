@@ -12,20 +12,37 @@ from zoo.reports.classification import (
 )
 from zoo.reports.environment import environment
 from zoo.reports.figures import confusion_matrix_figure, learning_curves_figure
+from zoo.reports.multilabel import (
+    MultilabelReport,
+    average_precision_at,
+    cooccurrence,
+    multilabel_report,
+    neighbours_table,
+)
+from zoo.reports.multilabel_figures import cooccurrence_figure, labelled_images_figure
 from zoo.reports.run_folder import RunFolder, default_run_path
-from zoo.reports.statistics import Interval, mean_interval
+from zoo.reports.statistics import Interval, PairedDifference, mean_interval, paired_difference
 from zoo.reports.tables import Table
 
 __all__ = [
     "ClassificationReport",
     "Interval",
+    "MultilabelReport",
+    "PairedDifference",
     "RunFolder",
     "Table",
+    "average_precision_at",
     "classification_report",
     "confusion_matrix",
     "confusion_matrix_figure",
+    "cooccurrence",
+    "cooccurrence_figure",
     "default_run_path",
     "environment",
+    "labelled_images_figure",
     "learning_curves_figure",
     "mean_interval",
+    "multilabel_report",
+    "neighbours_table",
+    "paired_difference",
 ]

@@ -43,7 +43,7 @@ def confusion_matrix_figure(matrix: ArrayLike, classes: Sequence[str], *, title:
 
     # Cells of one size, whatever their number, and room for the longest name beside them.
     cells, names = 0.68 * len(classes), 0.08 * max(map(len, classes))
-    figure = _figure(max(cells + names + 1.9, 5.5), max(cells + 0.75 * names + 1.4, 4.5))
+    figure = new_figure(max(cells + names + 1.9, 5.5), max(cells + 0.75 * names + 1.4, 4.5))
     axes = figure.subplots()
     # Blues runs evenly from light to dark, so it can be read without seeing colour.
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
@@ -109,7 +109,7 @@ def learning_curves_figure(
     _check_curves(curves)
     # As many columns in the legend as the longest label allows; each has a label's two lines.
     columns = min(max(int(10 / (0.08 * max(map(len, curves)) + 2)), 1), len(curves))
-    figure = _figure(10, 4.2 + 0.4 * -(-len(curves) // columns))
+    figure = new_figure(10, 4.2 + 0.4 * -(-len(curves) // columns))
     figure.suptitle(title, wrap=True, parse_math=False)
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for i, (label, histories) in enumerate(curves.items()):
@@ -179,7 +179,7 @@ def _draw(
         )
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of its own, sized in inches, whose layout leaves room for every label."""
     layout = require("matplotlib.layout_engine", "reports").ConstrainedLayoutEngine(
         w_pad=0.1, h_pad=0.1, wspace=0.02

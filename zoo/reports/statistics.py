@@ -75,6 +75,53 @@ def mean_interval(values: Iterable[float], *, confidence: float = 0.95) -> Inter
     return Interval(mean, t * deviation / math.sqrt(n), n, deviation, confidence)
 
 
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much higher one score is than another over the same seeds, and how surely.
+
+    `p_value` is that of a paired t test, two-sided: the chance of a mean difference at least as
+    large if there were none. With one pair it is NaN.
+
+    >>> print(PairedDifference(Interval(0.0123, 0.0031, 10, 0.0043), p_value=0.00002))
+    +0.0123 ± 0.0031 (p = 2e-05)
+    """
+
+    interval: Interval
+    p_value: float
+
+    def __str__(self) -> str:
+        """The interval with its sign, and p to two significant digits."""
+        sign = "+" if self.interval.mean > 0 else ""
+        p = "" if math.isnan(self.p_value) else f" (p = {self.p_value:.2g})"
+        return f"{sign}{self.interval}{p}"
+
+
+def paired_difference(
+    values: Iterable[float], baseline: Iterable[float], *, confidence: float = 0.95
+) -> PairedDifference:
+    """`values − baseline`, pair by pair: the mean, its interval, and Student's paired t test.
+
+    Raises:
+        ZooError: not as many values as in the baseline, or as in `mean_interval`.
+    """
+    values, baseline = list(values), list(baseline)
+    if len(values) != len(baseline):
+        raise ZooError(
+            "values and baseline must have one score for each seed, got "
+            f"{len(values)} and {len(baseline)}."
+        )
+    interval = mean_interval(
+        [a - b for a, b in zip(values, baseline, strict=True)], confidence=confidence
+    )
+    if interval.n == 1:
+        return PairedDifference(interval, math.nan)
+    if interval.standard_deviation == 0:
+        return PairedDifference(interval, 1.0 if interval.mean == 0 else 0.0)
+    statistic = interval.mean / (interval.standard_deviation / math.sqrt(interval.n))
+    t = require("scipy.stats", "reports").t
+    return PairedDifference(interval, float(2 * t.sf(abs(statistic), df=interval.n - 1)))
+
+
 def format_number(value: float) -> str:
     """Four decimals, from 10 on two, and below 0.001 three significant digits.
 

@@ -3,15 +3,21 @@
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Evaluation, evaluate, predict
 from zoo.training.history import Epoch, History, columns
+from zoo.training.labels import IndependentLabels, LabelPaths
 from zoo.training.loop import FitResult, NonFiniteLossError, fit
+from zoo.training.objective import Classification, Objective
 from zoo.training.seeds import fit_seeds
 
 __all__ = [
+    "Classification",
     "Epoch",
     "Evaluation",
     "FitResult",
     "History",
+    "IndependentLabels",
+    "LabelPaths",
     "NonFiniteLossError",
+    "Objective",
     "TrainingConfig",
     "columns",
     "evaluate",

@@ -7,7 +7,9 @@ from flax import nnx
 from zoo.data import Split
 from zoo.errors import ZooError
 from zoo.training.config import TrainingConfig
-from zoo.training.program import Augment, Preprocess
+from zoo.training.evaluation import Preprocess
+from zoo.training.objective import Objective
+from zoo.training.program import Augment
 
 
 def check_run(
@@ -15,14 +17,15 @@ def check_run(
     train: Split,
     validation: Split | None,
     config: TrainingConfig,
+    objective: Objective,
     preprocess: Preprocess,
     augment: Augment | None,
 ) -> None:
     """Raises a `ZooError` for data, model and options that do not fit together."""
     classes = _check_model(model, train, preprocess, augment)
-    check_split("train", train, classes)
+    check_split("train", train, objective, classes)
     if validation is not None:
-        check_split("validation", validation, classes)
+        check_split("validation", validation, objective, classes)
     if config.batch_size > len(train.y):
         raise ZooError(
             f"batch_size must not be larger than the training set of {len(train.y)} examples, "
@@ -30,32 +33,20 @@ def check_run(
         )
     if config.patience is not None and validation is None:
         raise ZooError("patience needs validation data to look at: pass validation.")
-    if config.class_weights is not None and len(config.class_weights) != classes:
-        raise ZooError(
-            f"class_weights must have one value for each of the {classes} classes, got "
-            f"{len(config.class_weights)}."
-        )
+    objective.check_config(config, classes)
 
 
-def check_split(name: str, split: Split, classes: int) -> None:
+def check_split(name: str, split: Split, objective: Objective, classes: int) -> None:
     """Raises unless a split has examples, as many labels, finite values and known labels."""
     x, y = split
-    if len(x) != len(y) or np.ndim(y) != 1:
+    if len(x) != len(y) or np.ndim(y) != objective.target_axes:
         raise ZooError(
             f"{name} must have one label for each example, got examples of shape {np.shape(x)} "
             f"and labels of shape {np.shape(y)}."
         )
     if len(y) == 0:
         raise ZooError(f"{name} must have at least one example, got none.")
-    if not np.issubdtype(y.dtype, np.integer):
-        raise ZooError(f"labels of {name} must be integers, got {y.dtype}.")
-    wrong = np.flatnonzero((y < 0) | (y >= classes))
-    if len(wrong):
-        raise ZooError(
-            f"labels of {name} must be between 0 and {classes - 1} (the model has {classes} "
-            f"classes), got {y[wrong[0]]} at example {wrong[0]}"
-            f"{f' and {len(wrong) - 1} more' if len(wrong) > 1 else ''}."
-        )
+    objective.check_targets(name, y, classes)
     if np.issubdtype(x.dtype, np.floating):
         finite = np.isfinite(x).reshape(len(x), -1).all(axis=1)
         if not finite.all():

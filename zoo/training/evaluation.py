@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,63 +13,106 @@ from jax import lax
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
 from zoo.training.arrays import Weights, weights_of
-from zoo.training.objective import cross_entropy
+from zoo.training.objective import Classification, Objective
 
 EVALUATION_BATCH = 256
 
+Preprocess = Callable[[jax.Array], jax.Array]
+
 
 class Evaluation(NamedTuple):
-    """Mean cross-entropy and share of right answers."""
+    """Mean loss (of a classifier: cross-entropy) and share of right answers."""
 
     loss: float
     accuracy: float
 
 
-def logits_of(
+def outputs_of(
+    call: Callable[..., Any],
     graphdef: nnx.GraphDef[nnx.Module],
     weights: Weights,
-    x: jax.Array,
-    preprocess: Callable[[jax.Array], jax.Array],
+    arrays: tuple[jax.Array, ...],
     batch_size: int,
-) -> jax.Array:
-    """Logits `[N, classes]` of a model in evaluation mode, a batch at a time, in one program.
+) -> Any:
+    """`call(model, *batch)` over `arrays`, each `[N, ...]`, a batch at a time, in one program.
+
+    The model is in the mode of `graphdef`; the result is a tree of arrays `[N, ...]`.
 
     The last batch reaches back so far that it is full, and writes some rows once more with
     the same values. So every example has its one row, no padding is ever computed with, and
     one shape is compiled.
     """
-    examples = x.shape[0]
+    examples = arrays[0].shape[0]
     size = min(batch_size, examples)
 
-    def forward(images: jax.Array) -> jax.Array:
-        return nnx.merge(graphdef, *weights)(preprocess(images))
+    def forward(*batch: jax.Array) -> Any:
+        return call(nnx.merge(graphdef, *weights), *batch)
 
-    def write_batch(i: jax.Array, logits: jax.Array) -> jax.Array:
+    def write_batch(i: jax.Array, outputs: Any) -> Any:
         start = jnp.minimum(i * size, examples - size)
-        batch = forward(lax.dynamic_slice_in_dim(x, start, size))
-        return lax.dynamic_update_slice_in_dim(logits, batch, start, 0)
+        batch = forward(*(lax.dynamic_slice_in_dim(array, start, size) for array in arrays))
+        return jax.tree.map(
+            lambda all_, new: lax.dynamic_update_slice_in_dim(all_, new, start, 0), outputs, batch
+        )
 
-    shape = jax.eval_shape(forward, x[:size])
-    empty = jnp.zeros((examples, *shape.shape[1:]), shape.dtype)
+    shapes = jax.eval_shape(forward, *(array[:size] for array in arrays))
+    empty = jax.tree.map(lambda leaf: jnp.zeros((examples, *leaf.shape[1:]), leaf.dtype), shapes)
     return lax.fori_loop(0, -(-examples // size), write_batch, empty)
 
 
-def loss_and_correct(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean cross-entropy, and the number of examples whose largest logit is their label."""
-    correct = jnp.argmax(logits, axis=-1).astype(labels.dtype) == labels
-    return jnp.mean(cross_entropy(logits, labels)), jnp.sum(correct)
+def loss_and_correct(
+    objective: Objective,
+    graphdef: nnx.GraphDef[nnx.Module],
+    weights: Weights,
+    x: jax.Array,
+    y: jax.Array,
+    preprocess: Preprocess,
+    batch_size: int,
+) -> tuple[jax.Array, jax.Array]:
+    """The mean loss over a split, and the number of examples that are answered rightly."""
+    key = jax.random.key(0)
+
+    def call(model: nnx.Module, x: jax.Array, y: jax.Array) -> Any:
+        return objective.outputs(model, preprocess(x), y, key)
+
+    outputs = outputs_of(call, graphdef, weights, (x, y), batch_size)
+    return jnp.mean(objective.losses(outputs, y)), jnp.sum(objective.correct(outputs, y))
 
 
-_logits = partial(jax.jit, static_argnames=("graphdef", "preprocess", "batch_size"))(logits_of)
+_loss_and_correct = partial(
+    jax.jit, static_argnames=("objective", "graphdef", "preprocess", "batch_size")
+)(loss_and_correct)
+
+
+@partial(jax.jit, static_argnames=("graphdef", "preprocess", "batch_size", "method"))
+def _predictions(
+    graphdef: nnx.GraphDef[nnx.Module],
+    weights: Weights,
+    x: jax.Array,
+    preprocess: Preprocess,
+    batch_size: int,
+    method: str,
+) -> Any:
+    def call(model: nnx.Module, x: jax.Array) -> Any:
+        return getattr(model, method)(preprocess(x))
+
+    return outputs_of(call, graphdef, weights, (x,), batch_size)
+
+
+def _in_evaluation_mode(model: nnx.Module) -> tuple[nnx.GraphDef[nnx.Module], Weights]:
+    model = nnx.clone(model)
+    model.eval()
+    return nnx.graphdef(model), weights_of(model)
 
 
 def predict(
     model: nnx.Module,
     x: np.ndarray,
     *,
-    preprocess: Callable[[jax.Array], jax.Array] = unit_range,
+    preprocess: Preprocess = unit_range,
     batch_size: int = EVALUATION_BATCH,
-) -> np.ndarray:
+    method: str = "__call__",
+) -> Any:
     """Logits of every example, in evaluation mode; the model's own mode is left as it was.
 
     Args:
@@ -77,9 +120,10 @@ def predict(
         x: `[N, ...]`.
         preprocess: applied to each batch first; the default scales bytes to between 0 and 1.
         batch_size: examples computed at a time.
+        method: what to call of the model instead of itself, e.g. `search` of a CNN-RNN.
 
     Returns:
-        `[N, classes]`.
+        `[N, classes]`, or what `method` returns with all examples on the first axis of its arrays.
 
     Raises:
         ZooError: no examples, or what the model says of their shape.
@@ -87,24 +131,34 @@ def predict(
     check_positive(batch_size=batch_size)
     if len(x) == 0:
         raise ZooError("x must have at least one example, got none.")
-    model = nnx.clone(model)
-    model.eval()
-    logits = _logits(nnx.graphdef(model), weights_of(model), jnp.asarray(x), preprocess, batch_size)
-    return np.asarray(logits)
+    outputs = _predictions(
+        *_in_evaluation_mode(model), jnp.asarray(x), preprocess, batch_size, method
+    )
+    return jax.tree.map(np.asarray, outputs)
 
 
 def evaluate(
     model: nnx.Module,
     split: Split,
     *,
-    preprocess: Callable[[jax.Array], jax.Array] = unit_range,
+    objective: Objective = Classification(),
+    preprocess: Preprocess = unit_range,
     batch_size: int = EVALUATION_BATCH,
 ) -> Evaluation:
-    """Mean cross-entropy and accuracy over a split, every example counted exactly once.
+    """Mean loss and accuracy over a split, every example counted exactly once.
 
-    Arguments and errors as in `predict`.
+    Arguments and errors as in `predict`; `objective` as in `fit`.
     """
     x, y = split
-    logits = predict(model, x, preprocess=preprocess, batch_size=batch_size)
-    loss, correct = loss_and_correct(jnp.asarray(logits), jnp.asarray(y))
+    check_positive(batch_size=batch_size)
+    if len(x) == 0:
+        raise ZooError("split must have at least one example, got none.")
+    loss, correct = _loss_and_correct(
+        objective,
+        *_in_evaluation_mode(model),
+        jnp.asarray(x),
+        jnp.asarray(y),
+        preprocess,
+        batch_size,
+    )
     return Evaluation(float(loss), int(correct) / len(y))

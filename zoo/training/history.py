@@ -9,7 +9,7 @@ class Epoch:
     """One epoch: means over its training steps, and validation after it.
 
     `loss` is the objective, penalties included, while the weights moved; `val_loss` is the
-    plain cross-entropy of the weights at the end. Without validation those fields are None.
+    plain loss of the weights at the end. Without validation those fields are None.
     `seconds` is the wall time of the epoch, compiling apart, and `program_seconds` the part of
     it spent in compiled programs.
     """

@@ -16,8 +16,10 @@ from zoo.errors import ZooError
 from zoo.training.checkpoints import Checkpoints
 from zoo.training.checks import check_run
 from zoo.training.config import TrainingConfig
+from zoo.training.evaluation import Preprocess
 from zoo.training.history import Epoch, History
-from zoo.training.program import NEVER, Augment, Preprocess, Program, TrainingState, on_device
+from zoo.training.objective import Classification, Objective
+from zoo.training.program import NEVER, Augment, Program, TrainingState, on_device
 from zoo.training.progress import Progress, Silent, shown
 
 # A call of the program should last about this long: short enough for a lively progress bar,
@@ -57,12 +59,13 @@ def fit(
     validation: Split | None = None,
     config: TrainingConfig = TrainingConfig(),
     seed: int = 0,
+    objective: Objective = Classification(),
     preprocess: Preprocess = unit_range,
     augment: Augment | None = None,
     checkpoints: Path | None = None,
     progress: bool = True,
 ) -> FitResult:
-    """Trains a copy of `model` as a classifier.
+    """Trains a copy of `model`, as a classifier unless another `objective` is given.
 
     Every epoch is a new random order of the examples; what does not fill a last batch sits out
     that epoch. The whole run is a function of its arguments: the same ones on the same machine
@@ -70,10 +73,13 @@ def fit(
 
     Args:
         model: any NNX module that takes a batch and returns logits `[B, classes]`.
-        train: examples `[N, ...]` and labels `[N]`, kept on the device as they are.
+        train: examples `[N, ...]` and labels `[N]` (or what the objective takes), kept on the
+            device as they are.
         validation: looked at after each epoch.
         config: what to do.
         seed: of order and augmentation; initial weights and dropout come with `model`.
+        objective: what the model is trained for: `Classification()`, and for several labels an
+            example `IndependentLabels()` or `LabelPaths.of(train.y)`.
         preprocess: makes what the model takes of a batch; the default scales bytes to
             between 0 and 1.
         augment: `(key, batch [B, ...]) -> [k · B, ...]`, applied before `preprocess`: a version
@@ -96,6 +102,7 @@ def fit(
         validation=validation,
         config=config,
         seeds=(seed,),
+        objective=objective,
         preprocess=preprocess,
         augment=augment,
         checkpoints=checkpoints,
@@ -111,15 +118,24 @@ def fit_together(
     validation: Split | None,
     config: TrainingConfig,
     seeds: tuple[int, ...],
+    objective: Objective,
     preprocess: Preprocess,
     augment: Augment | None,
     checkpoints: Path | None,
     progress: Progress,
 ) -> tuple[FitResult, ...]:
     """`fit` of several like models, one a seed, in one compiled program."""
-    check_run(models[0], train, validation, config, preprocess, augment)
-    program = Program(models[0], train, config, seeds=seeds, preprocess=preprocess, augment=augment)
-    run = _Run(program, models, train, validation, config, seeds, checkpoints)
+    check_run(models[0], train, validation, config, objective, preprocess, augment)
+    program = Program(
+        models[0],
+        train,
+        config,
+        seeds=seeds,
+        objective=objective,
+        preprocess=preprocess,
+        augment=augment,
+    )
+    run = _Run(program, models, train, validation, config, objective, seeds, checkpoints)
     try:
         run.to_the_end(progress)
         return run.results()
@@ -138,6 +154,7 @@ class _Run:
         train: Split,
         validation: Split | None,
         config: TrainingConfig,
+        objective: Objective,
         seeds: tuple[int, ...],
         checkpoints: Path | None,
     ):
@@ -158,6 +175,8 @@ class _Run:
                 "seeds": list(seeds),
                 "train": [list(train.x.shape), str(train.x.dtype), int(np.sum(train.y))],
             }
+            if objective != Classification():  # which is what checkpoints without a word are of
+                about["objective"] = repr(objective)
             self._checkpoints = Checkpoints(checkpoints, about)
             restored = self._checkpoints.restore(self._state)
             if restored is not None:

@@ -17,11 +17,10 @@ from jax import lax
 from zoo.data import Split
 from zoo.training.arrays import Arrays, Weights, weights_of
 from zoo.training.config import TrainingConfig
-from zoo.training.evaluation import EVALUATION_BATCH, logits_of, loss_and_correct
-from zoo.training.objective import batch_loss, penalty
+from zoo.training.evaluation import EVALUATION_BATCH, Preprocess, loss_and_correct
+from zoo.training.objective import Objective, penalty
 from zoo.training.optimizer import make_optimizer
 
-Preprocess = Callable[[jax.Array], jax.Array]
 Augment = Callable[[jax.Array, jax.Array], jax.Array]
 """`(key, batch [B, ...]) -> [k · B, ...]`: one version of the whole batch, or several in a row."""
 
@@ -77,10 +76,12 @@ class Program:
         config: TrainingConfig,
         *,
         seeds: tuple[int, ...],
+        objective: Objective,
         preprocess: Preprocess,
         augment: Augment | None,
     ):
-        self._config, self._preprocess, self._augment = config, preprocess, augment
+        self._config, self._objective = config, objective
+        self._preprocess, self._augment = preprocess, augment
         model = nnx.clone(model)
         model.train()
         self._graphdef = nnx.graphdef(model)
@@ -149,7 +150,7 @@ class Program:
         return self._run(state, self._keys, self._train, order, jnp.int32(steps))
 
     def evaluate(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
-        """Mean cross-entropy and number of right answers for each seed, `[seeds]`."""
+        """Mean loss and number of right answers for each seed, `[seeds]`."""
         return self._evaluate(weights, split)
 
     def start_epoch(self, state: TrainingState) -> TrainingState:
@@ -179,7 +180,7 @@ class Program:
         order: jax.Array,
         steps: jax.Array,
     ) -> TrainingState:
-        augment_key = jax.random.fold_in(key, 1)
+        augment_key, objective_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
         size = self._config.batch_size
 
         def step(_: jax.Array, state: TrainingState) -> TrainingState:
@@ -188,20 +189,26 @@ class Program:
             x, y = train.x[rows], train.y[rows]
             if self._augment is not None:
                 x = self._augment(jax.random.fold_in(augment_key, state.step), x)
-            return self._step(state, self._preprocess(x), jnp.tile(y, len(x) // len(y)))
+            y = jnp.tile(y, (len(x) // len(y), *[1] * (y.ndim - 1)))
+            step_key = jax.random.fold_in(objective_key, state.step)
+            return self._step(state, self._preprocess(x), y, step_key)
 
         return lax.fori_loop(0, steps, step, state)
 
-    def _step(self, state: TrainingState, x: jax.Array, y: jax.Array) -> TrainingState:
-        def objective(params: Arrays) -> tuple[jax.Array, tuple[Arrays, jax.Array]]:
+    def _step(
+        self, state: TrainingState, x: jax.Array, y: jax.Array, key: jax.Array
+    ) -> TrainingState:
+        objective = self._objective
+
+        def loss_of(params: Arrays) -> tuple[jax.Array, tuple[Arrays, jax.Array]]:
             model = nnx.merge(self._graphdef, params, state.weights.rest, copy=True)
-            logits = model(x)
-            correct = jnp.sum(jnp.argmax(logits, axis=-1).astype(y.dtype) == y)
-            loss = batch_loss(self._config, logits, y) + penalty(self._config, params)
+            outputs = objective.outputs(model, x, y, key)
+            correct = jnp.sum(objective.correct(outputs, y))
+            loss = objective.batch_loss(self._config, outputs, y) + penalty(self._config, params)
             return loss, (weights_of(model).rest, correct)
 
         params = state.weights.params
-        (loss, (rest, correct)), gradients = jax.value_and_grad(objective, has_aux=True)(params)
+        (loss, (rest, correct)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
         updates, optimizer = self._optimizer.update(gradients, state.optimizer, params)
         totals = state.totals
         return TrainingState(
@@ -218,10 +225,10 @@ class Program:
         )
 
     def _evaluate_one(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
-        logits = logits_of(
-            self._evaluation_graphdef, weights, split.x, self._preprocess, EVALUATION_BATCH
+        graphdef = self._evaluation_graphdef
+        return loss_and_correct(
+            self._objective, graphdef, weights, *split, self._preprocess, EVALUATION_BATCH
         )
-        return loss_and_correct(logits, split.y)
 
 
 def _versions(augment: Augment | None, train: Split) -> int:

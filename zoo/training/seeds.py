@@ -18,9 +18,11 @@ from zoo.data import Split, unit_range
 from zoo.errors import ZooError
 from zoo.training.arrays import named_arrays, with_arrays
 from zoo.training.config import TrainingConfig
+from zoo.training.evaluation import Preprocess
 from zoo.training.history import Epoch
 from zoo.training.loop import FitResult, fit_together
-from zoo.training.program import Augment, Preprocess
+from zoo.training.objective import Classification, Objective
+from zoo.training.program import Augment
 from zoo.training.progress import Progress, Silent, shown
 
 How = Literal["auto", "processes", "vmap", "in_turn"]
@@ -34,6 +36,7 @@ def fit_seeds(
     how: How = "auto",
     validation: Split | None = None,
     config: TrainingConfig = TrainingConfig(),
+    objective: Objective = Classification(),
     preprocess: Preprocess = unit_range,
     augment: Augment | None = None,
     checkpoints: Path | None = None,
@@ -59,6 +62,7 @@ def fit_seeds(
         how: one of the ways above.
         validation: as in `fit`.
         config: as in `fit`.
+        objective: as in `fit`.
         preprocess: as in `fit`.
         augment: as in `fit`.
         checkpoints: a folder; each process (or the vmapped program) has a folder of its own in it,
@@ -76,7 +80,7 @@ def fit_seeds(
     if how == "auto":
         on_cpu = jax.default_backend() == "cpu"
         how = "vmap" if not on_cpu else "processes" if len(seeds) > 1 else "in_turn"
-    job = _Job(create, train, validation, config, preprocess, augment, checkpoints)
+    job = _Job(create, train, validation, config, objective, preprocess, augment, checkpoints)
     if how == "vmap":
         name = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds[0]}"
         return job.run(seeds, shown(f"seeds {name}") if progress else Silent())
@@ -95,6 +99,7 @@ class _Job:
     train: Split
     validation: Split | None
     config: TrainingConfig
+    objective: Objective
     preprocess: Preprocess
     augment: Augment | None
     checkpoints: Path | None
@@ -107,6 +112,7 @@ class _Job:
             validation=self.validation,
             config=self.config,
             seeds=seeds,
+            objective=self.objective,
             preprocess=self.preprocess,
             augment=self.augment,
             checkpoints=self.checkpoints and self.checkpoints / folder,

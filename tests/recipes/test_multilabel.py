@@ -1,0 +1,138 @@
+"""The recipe for several labels from end to end, on a few scenes of scikit-learn's digits."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from flax import nnx
+from safetensors.numpy import load_file
+
+from recipes import multilabel_cnn_rnn, readme
+from recipes.multilabel_cnn_rnn import MultilabelOptions
+from zoo.data import load, scenes
+from zoo.errors import ZooError
+from zoo.models import set_weights
+from zoo.reports import multilabel_report
+from zoo.training import LabelPaths
+
+QUICK = {
+    "dataset": "digits",
+    "epochs": 1,
+    "seeds": 2,
+    "progress": False,
+    "how": "in_turn",
+    "strengths": ("strong",),
+    "scenes": 64,
+}
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Fewer test scenes and a model that compiles sooner: the same recipe."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multilabel_cnn_rnn, "TEST", 48)
+        patch.setattr(multilabel_cnn_rnn, "TIMED_IMAGES", 8)
+        patch.setattr(multilabel_cnn_rnn, "FEATURES", 16)
+        patch.setattr(multilabel_cnn_rnn, "EMBEDDING", 8)
+        patch.setattr(multilabel_cnn_rnn, "UNITS", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(small, tmp_path_factory):  # noqa: ARG001
+    out = tmp_path_factory.mktemp("run")
+    multilabel_cnn_rnn.main(MultilabelOptions(**QUICK, out=out))
+    return out
+
+
+def test_a_run_folder_has_all_of_the_run(run):
+    names = {path.name for path in run.iterdir()}
+    weights = {f"strong-{m}-seed-{s}.safetensors" for m in ("cnn", "cnn-rnn") for s in (0, 1)}
+    pictures = {"strong-images.png", "strong-cooccurrence.png"}
+    tables = {
+        f"{stem}.{kind}"
+        for stem in ("table", "strong-factors", "strong-neighbours")
+        for kind in ("md", "csv")
+    }
+    assert names == weights | pictures | tables | {"checkpoints", "config.json", "metrics.json"}
+
+
+def test_the_table_is_made_of_the_metrics(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    models = metrics["strengths"]["strong"]["models"]
+    with (run / "table.csv").open() as file:
+        rows = {row["measure"]: row for row in csv.DictReader(file)}
+    assert len(rows) == 9
+    for measure, row in rows.items():
+        ours, theirs = (np.array(models[m]["measures"][measure]) for m in ("CNN-RNN", "CNN"))
+        assert float(row["CNN-RNN"]) == pytest.approx(ours.mean())
+        assert float(row["CNN-RNN − CNN"]) == pytest.approx((ours - theirs).mean())
+        half = 12.7062 * abs(np.diff(ours - theirs).item()) / 2
+        assert float(row["CNN-RNN − CNN ±"]) == pytest.approx(half, rel=1e-4, abs=1e-12)
+    search = metrics["strengths"]["strong"]["search"]
+    assert search["images"] == 8
+    assert search["encoder"] > 0
+
+
+def test_both_models_have_as_many_parameters(run):
+    models = json.loads((run / "metrics.json").read_text())["strengths"]["strong"]["models"]
+    ours, theirs = (models[m]["parameters"] for m in ("CNN-RNN", "CNN"))
+    assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+def test_the_measures_are_those_of_the_weights(run):
+    data = scenes(load("digits"), "strong", train=64, test=48, config=multilabel_cnn_rnn.SCENES)
+    metrics = json.loads((run / "metrics.json").read_text())["strengths"]["strong"]["models"]
+    contenders = multilabel_cnn_rnn._contenders(data, MultilabelOptions(**QUICK))
+    for label, contender in contenders.items():
+        model = contender.create(rngs=nnx.Rngs(9))
+        set_weights(model, load_file(run / f"strong-{label.lower()}-seed-1.safetensors"))
+        report = multilabel_report(data.test.y, *contender.predict(model, data.test.x))
+        for name, value in report.measures().items():
+            assert metrics[label]["measures"][name][1] == pytest.approx(value, abs=1e-6)
+    assert contenders["CNN-RNN"].objective == LabelPaths.of(data.train.y)
+
+
+def test_a_complete_run_is_read_and_not_trained_again(run, monkeypatch, capsys):
+    before = json.loads((run / "metrics.json").read_text())["strengths"]["strong"]["models"]
+    monkeypatch.setattr("zoo.training.program.Program.run", None)
+    multilabel_cnn_rnn.main(MultilabelOptions(**QUICK, out=run))
+    after = json.loads((run / "metrics.json").read_text())["strengths"]["strong"]["models"]
+    assert after == before
+    assert "Encoder and beam search of 8 images took" in capsys.readouterr().out
+
+
+def test_a_folder_of_another_run_is_refused(run):
+    with pytest.raises(ZooError, match="holds another run: order was 'frequent_first' and is now"):
+        multilabel_cnn_rnn.main(MultilabelOptions(**QUICK, order="rare_first", out=run))
+
+
+def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "README.md"
+    begin, end = readme.MULTILABEL
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    readme.main(readme.ReadmeOptions(multilabel=run))
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "\nold\n" not in text
+    assert "exact match" in text
+    assert "times as long" in text
+    assert (tmp_path / "docs" / "strong-images.png").exists()
+    with pytest.raises(ZooError, match="runs or multilabel must name a run folder"):
+        readme.main(readme.ReadmeOptions())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("beam_width", 0, "beam_width must be a positive integer, got 0."),
+        ("scenes", -1, "scenes must be a positive integer, got -1."),
+        ("seeds", 0, "seeds must be a positive integer, got 0."),
+    ],
+)
+def test_options_that_make_no_sense(option, value, message):
+    with pytest.raises(ZooError, match=message):
+        MultilabelOptions(**{option: value})
