@@ -1,16 +1,20 @@
 """One architecture a file, and the registry that finds them by name."""
 
+from zoo.models.cifar10_cnn import CIFAR10CNN, CIFAR10CNNConfig
 from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
 from zoo.models.fashion_mnist_cnn import FashionMNISTCNN, FashionMNISTCNNConfig
 from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConfig
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
 from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
+from zoo.models.text_recurrent import TextGRU, TextLSTM, TextRecurrentConfig, TextRNN
 from zoo.models.weights import set_weights, weights_of
 
 __all__ = [
+    "CIFAR10CNN",
     "CNNRNN",
     "MNISTLSTM",
+    "CIFAR10CNNConfig",
     "CNNRNNConfig",
     "FashionMNISTCNN",
     "FashionMNISTCNNConfig",
@@ -19,6 +23,10 @@ __all__ = [
     "MNISTLSTMConfig",
     "MultilabelCNN",
     "MultilabelCNNConfig",
+    "TextGRU",
+    "TextLSTM",
+    "TextRNN",
+    "TextRecurrentConfig",
     "create_model",
     "list_models",
     "model_config",
