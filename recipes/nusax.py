@@ -28,6 +28,7 @@ from zoo.training import TrainingConfig
 # The report does not say its optimiser, batch or epochs; these are Keras's defaults and epochs
 # enough for every setting to overfit.
 TRAINING = TrainingConfig(epochs=20, batch_size=32)
+LENGTH = 80  # the longest training sentence has 77 words
 STOPPING = replace(TRAINING, epochs=40, patience=5)
 
 
@@ -93,7 +94,7 @@ def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
         return Prepared(splits, sizes, files={"tokenizer.json": encoder.to_json()})
 
     def prepare(setting: Setting) -> Prepared:
-        return encoded(TextConfig(**{**setting.data, **asked}))
+        return encoded(TextConfig(**{"length": LENGTH, **setting.data, **asked}))
 
     return data, prepare
 
