@@ -199,7 +199,7 @@ class PredictOptions:
 def main(options: CIFAR10Options) -> None:
     """Runs the preset, or the studies that were asked for."""
     chosen = PRESETS[options.preset] if options.study is None else None
-    studies = (chosen,) if chosen else choose_studies(STUDIES, options.study or "all")
+    studies = (chosen,) if chosen else choose_studies(STUDIES, options.study)
     data = load_or_fall_back("cifar10", options)
     epochs = options.epochs
     if options.budget == "small":

@@ -104,7 +104,7 @@ def run_nusax(
 ) -> None:
     """Runs studies, or a preset: the study of its name, whose first setting is the model."""
     chosen = presets[options.preset] if options.study is None else None
-    asked = (chosen,) if chosen else choose_studies(studies, options.study or "all")
+    asked = (chosen,) if chosen else choose_studies(studies, options.study)
     data, prepare = prepare_texts(options)
     if options.epochs is not None:
         asked = tuple(with_epochs(study, options.epochs) for study in asked)

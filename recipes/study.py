@@ -57,7 +57,7 @@ SCORES = ("validation accuracy", "validation macro-F1", "test accuracy", "test m
 class StudyOptions(SeedOptions):
     """Options of a recipe that has studies."""
 
-    study: str = "all"
+    study: str | None = "all"
     """Which study to run, or all of them. Studies share their runs."""
     seeds: int = 5
     """How many seeds, from 0 on; each setting is compared with the reference seed by seed."""
@@ -147,12 +147,12 @@ def images_with_validation(data: Dataset, fraction: float = 0.1) -> Prepared:
     return Prepared(replace(data, train=train, validation=validation), sizes)
 
 
-def choose_studies(studies: Sequence[Study], name: str) -> tuple[Study, ...]:
-    """The study of that name, or `all`."""
-    if name == "all":
+def choose_studies(studies: Sequence[Study], name: str | None) -> tuple[Study, ...]:
+    """The study of that name, or all of them."""
+    if name in (None, "all"):
         return tuple(studies)
     if name not in {study.name for study in studies}:
-        raise unknown_name("study", name, ("all", *(study.name for study in studies)))
+        raise unknown_name("study", str(name), ("all", *(study.name for study in studies)))
     return tuple(study for study in studies if study.name == name)
 
 

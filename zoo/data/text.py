@@ -49,6 +49,7 @@ class TextEncoder:
     """
 
     def __init__(self, tokenizer: Any):
+        tokenizer.encode_special_tokens = True  # "[PAD]" in a text is a text, not padding
         self._tokenizer = tokenizer
 
     @classmethod
@@ -154,9 +155,10 @@ def _parts(library: Any, config: TextConfig) -> tuple[Any, Any, Any]:
             trainer = library.trainers.WordLevelTrainer(**options)
             return library.models.WordLevel({}, unk_token=unknown), words, trainer
         case "subwords":
-            trainer = library.trainers.BpeTrainer(**options, end_of_word_suffix="</w>")
-            model = library.models.BPE(unk_token=unknown, end_of_word_suffix="</w>")
-            return model, words, trainer
+            # A mark before each word tells its first piece from the others.
+            marked = split.Sequence([words, split.Metaspace(prepend_scheme="always")])
+            trainer = library.trainers.BpeTrainer(**options)
+            return library.models.BPE(unk_token=unknown), marked, trainer
         case "characters":
             trainer = library.trainers.WordLevelTrainer(**options)
             every = split.Split(library.Regex(r"[\s\S]"), "isolated")
