@@ -2,6 +2,7 @@
 
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
+    python -m recipes.readme --studies runs/f runs/g
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 
 from recipes import multilabel_cnn_rnn
 from recipes.command import run_command
+from recipes.study import study_table
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
 from zoo.reports.tables import Cell
@@ -22,6 +24,7 @@ README = Path("README.md")
 PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
+STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class ReadmeOptions:
     """Run folders with the times to show: one seed each, on a machine that did nothing else."""
     multilabel: Path | None = None
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
+    studies: tuple[Path, ...] = ()
+    """Run folders of recipes with studies, in the order of their part."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    if not options.runs and options.multilabel is None:
-        raise ZooError("runs or multilabel must name a run folder, got neither.")
+    if not options.runs and options.multilabel is None and not options.studies:
+        raise ZooError("runs, multilabel or studies must name a run folder, got none.")
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -56,7 +61,16 @@ def main(options: ReadmeOptions) -> None:
             ),
             options.multilabel,
         )
-    folders = (*options.runs, *options.times, *filter(None, (options.multilabel,)))
+    if options.studies:
+        studies = tuple(map(_metrics, options.studies))
+        parts = [part for run in studies for part in studies_of(run)]
+        _rewrite(STUDIES, (*parts, machines(studies)))
+    folders = (
+        *options.runs,
+        *options.times,
+        *filter(None, (options.multilabel,)),
+        *options.studies,
+    )
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 
@@ -69,14 +83,23 @@ def _pictures_of(run: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path) -> None:
+def studies_of(run: Mapping[str, Any]) -> list[str]:
+    """The table of each study of a run, the command that made it, and what became of findings."""
+    parts = []
+    for figures in run["studies"].values():
+        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
+        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
+    return parts
+
+
+def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:
     """Puts `parts` between two markers of the README, and a run's pictures beside it."""
     before, begin, rest = README.read_text().partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not begin or not end:
         raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
     PICTURES.mkdir(exist_ok=True)
-    for picture in sorted(pictures.glob("*.png")):
+    for picture in sorted(pictures.glob("*.png")) if pictures else ():
         shutil.copy(picture, PICTURES / picture.name)
     README.write_text("\n\n".join((before + begin, *parts, end + after)))
 

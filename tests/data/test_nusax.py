@@ -162,7 +162,7 @@ def test_every_language_has_its_own_files():
 
 
 def test_bad_names_and_texts(tmp_path, monkeypatch):
-    with pytest.raises(ZooError, match="unknown language of NusaX 'idn': did you mean .*'ind'"):
+    with pytest.raises(ZooError, match=r"unknown language of NusaX 'idn': did you mean .*'ind'"):
         load("nusax", lang="idn")
     with zoo_error("lang is for nusax, which comes in several languages, got it for 'digits'."):
         load("digits", lang="ind")

@@ -3,12 +3,14 @@
 import csv
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from scipy import stats
 
+from recipes import readme
 from recipes.study import (
     Setting,
     Study,
@@ -177,6 +179,23 @@ def test_studies_by_name():
     assert choose_studies(studies, "width") == (WIDTH,)
     with zoo_error("unknown study 'filter': did you mean 'filters'? Known: all, filters, width."):
         choose_studies(studies, "filter")
+
+
+def test_the_readme_gets_tables_commands_and_findings(done, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin, end = readme.STUDIES
+    Path("README.md").write_text(f"before\n{begin}\nwritten before\n{end}\nafter\n")
+    readme.main(readme.ReadmeOptions(studies=(done,)))
+    text = Path("README.md").read_text()
+    assert text.startswith(f"before\n{begin}\n\n**Number of filters, 2 seeds")
+    assert text.endswith(f"\n\n{end}\nafter\n")
+    metrics = json.loads((done / "metrics.json").read_text())["studies"]
+    for study in metrics.values():
+        assert f"`{study['command']}`" in text
+        assert f"| {next(iter(study['settings']))} " in text
+    assert f"- {metrics['filters']['findings'][0]['sentence']}" in text
+    assert "written before" not in text
+    assert "digits from here" in text
 
 
 def test_bad_studies(prepared):
