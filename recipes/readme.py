@@ -63,8 +63,8 @@ def main(options: ReadmeOptions) -> None:
         )
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
-        parts = [part for run in studies for part in studies_of(run)]
-        _rewrite(STUDIES, (*parts, machines(studies)))
+        tables = [part for run in studies for part in studies_of(run)]
+        _rewrite(STUDIES, (*tables, machines(studies)))
     folders = (
         *options.runs,
         *options.times,

@@ -10,7 +10,7 @@ import zoo
 from tests.functional.cases import zoo_error
 from zoo.explain import count_parameters
 
-NAMES = zoo.list_models("text_*")
+NAMES = ("text_gru", "text_lstm", "text_rnn")
 every_model = pytest.mark.parametrize("name", NAMES)
 IDS = jnp.asarray([[3, 5, 2, 0, 0, 0], [4, 0, 0, 0, 0, 0], [7, 6, 5, 4, 3, 2]])
 
@@ -83,3 +83,45 @@ def test_a_wrong_input_is_refused(name, x, got):
 def test_a_wrong_input_shape_is_refused(name, shape):
     with zoo_error(f"input_shape must be a tuple (length,), got {shape!r}."):
         zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=shape)
+
+
+BAGS = jnp.asarray([[[3, 5, 6], [2, 0, 0], [0, 0, 0]], [[0, 0, 0]] * 3])
+
+
+def bags(words: int = 3, ids: int = 3):
+    sizes = {"vocabulary": 8, "embedding": 4, "units": 3}
+    model = zoo.create_model("text_ngram_lstm", rngs=nnx.Rngs(0), input_shape=(words, ids), **sizes)
+    model.logits.bias[...] = jnp.asarray([0.1, 0.2, 0.3])
+    model.eval()
+    return model
+
+
+def test_padding_of_words_and_of_bags_changes_nothing():
+    with jax.disable_jit():
+        padded = bags()(BAGS)
+        bare = bags(words=2)(BAGS[:1, :2])
+        wider = bags(ids=4)(jnp.pad(BAGS[:1], ((0, 0), (0, 0), (0, 1))))
+    np.testing.assert_allclose(padded[:1], bare, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(padded[:1], wider, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(padded[1], [0.1, 0.2, 0.3], rtol=1e-6)  # no words: the bias
+
+
+def test_a_word_s_own_id_counts_as_much_as_all_its_n_grams():
+    """The order within the n-grams is nothing, which id comes first is something."""
+    with jax.disable_jit():
+        one, swapped, first = (
+            bags()(BAGS[:1].at[0, 0].set(jnp.asarray(bag)))
+            for bag in ([3, 5, 6], [3, 6, 5], [5, 3, 6])
+        )
+    np.testing.assert_allclose(one, swapped, rtol=1e-5, atol=1e-6)
+    assert np.abs(one - first).max() > 1e-4
+
+
+def test_bags_of_another_shape_are_refused():
+    with zoo_error("input_shape must be a tuple (words, ids a word), got (100,)."):
+        zoo.create_model("text_ngram_lstm", rngs=nnx.Rngs(0), input_shape=(100,))
+    with zoo_error(
+        "x must be integer ids of shape ('B', 3, 3), got int32 of shape (3, 6). Texts become such "
+        "ids by zoo.data.NGramEncoder; other sizes need a model created with another input_shape."
+    ):
+        bags()(IDS)

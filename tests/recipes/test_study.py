@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 from scipy import stats
 
 from recipes import readme
+from recipes.prediction import load_model
 from recipes.study import (
     Setting,
     Study,
@@ -19,7 +20,6 @@ from recipes.study import (
     describe,
     images_with_validation,
     keep_model,
-    load_model,
     run_studies,
 )
 from tests.functional.cases import zoo_error

@@ -7,6 +7,7 @@ from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConf
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
 from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
+from zoo.models.text_ngram_lstm import TextNGramLSTM, TextNGramLSTMConfig
 from zoo.models.text_recurrent import TextGRU, TextLSTM, TextRecurrentConfig, TextRNN
 from zoo.models.weights import set_weights, weights_of
 
@@ -25,6 +26,8 @@ __all__ = [
     "MultilabelCNNConfig",
     "TextGRU",
     "TextLSTM",
+    "TextNGramLSTM",
+    "TextNGramLSTMConfig",
     "TextRNN",
     "TextRecurrentConfig",
     "create_model",
