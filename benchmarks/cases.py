@@ -1,8 +1,7 @@
 """What is measured: models in training and in use, single layers, and how cost grows.
 
 Every model of the registry is a case. `FEEDS` says what a report feeds it; a model without a line
-there gets the batch that most reports have. Where a report's variant is a case of its own, a line
-of `VARIANTS` names it.
+there gets the batch that most reports have.
 """
 
 import fnmatch
@@ -73,25 +72,25 @@ FEEDS: Mapping[str, Feed] = {
     "crnn": Feed(batch=128),
     "ecrnn": Feed(batch=128),
     "ecrnn_cnn": Feed(batch=128),
+    "inception_gru": Feed(batch=4),
+    "inception_v3": Feed(batch=4),
     "mnist_lstm": Feed(batch=128),
     "multilabel_cnn": Feed(targets="labels"),
+    "text_rnn": Feed(options={"layers": 5, "units": 32, "bidirectional": False}),
 }
-
-# Name of the case to model and feed: the same model, built or fed otherwise.
-VARIANTS: Mapping[str, tuple[str, Feed]] = {}
 
 
 def _model_cases() -> list[Case]:
-    plain = {name: (name, FEEDS.get(name, Feed())) for name in zoo.list_models()}
+    feeds = {name: FEEDS.get(name, Feed()) for name in zoo.list_models()}
     return [
         Case(
             name,
             "models",
-            partial(zoo.create_model, model, **feed.options),
+            partial(zoo.create_model, name, **feed.options),
             feed.batch,
             feed.targets,
         )
-        for name, (model, feed) in sorted({**plain, **VARIANTS}.items())
+        for name, feed in feeds.items()
     ]
 
 

@@ -37,7 +37,6 @@ class JaxParticipant:
     def __init__(self, material: Material, device: str):
         self.material = material
         self.device = jax.devices(device)[0]
-        jax.config.update("jax_default_device", self.device)
         self.batches = [tuple(map(jnp.asarray, batch)) for batch in material.batches]
         self.direction = jnp.asarray(material.direction)
         self.key = jax.random.key(0)

@@ -29,7 +29,6 @@ class Adapter:
     def __init__(self, material: Material, device: str):
         self.material = material
         self.device = jax.devices(device)[0]
-        jax.config.update("jax_default_device", self.device)
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))
         set_weights(model, material.weights)
         self._model = model
