@@ -1,6 +1,6 @@
 """The pictures of a run."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _look(participants: list[str], name: str) -> dict[str, str]:
+def _look(participants: list[str], name: str) -> dict[str, Any]:
     i = participants.index(name)
     return {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
 
@@ -137,5 +137,5 @@ def scaling_figure(results: Results) -> "Figure":
     return figure
 
 
-def _plain() -> object:
+def _plain() -> Any:
     return require("matplotlib.ticker", "reports").FormatStrFormatter("%g")

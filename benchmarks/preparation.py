@@ -121,7 +121,7 @@ def write_material(case: Case, folder: Path, *, batches: int = BATCHES) -> Mater
         direction=_direction(rng, case, network),
         folder=folder,
     )
-    arrays = {f"weights/{name}": value for name, value in weights.items()}
+    arrays: Any = {f"weights/{name}": value for name, value in weights.items()}
     np.savez(folder / "arrays.npz", x=x, y=material.y, direction=material.direction, **arrays)
     (folder / "network.json").write_text(network.to_json() if network else "null")
     (folder / "case.json").write_text(

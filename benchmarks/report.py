@@ -256,4 +256,5 @@ def text(results: Results) -> str:
     ]
     if results.of_group("scaling"):
         parts.append(scaling_table(results).text())
-    return "\n\n".join([*parts, *filter(None, [seeds_sentence(results)]), *notes(results)])
+    parts += [seeds_sentence(results), "\n".join(notes(results))]
+    return "\n\n".join(filter(None, parts))

@@ -6,6 +6,7 @@ product and its bytes over the rate of a measured sweep through memory.
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def measure_ceilings(device: str, seconds: float) -> Mapping[str, float]:
     flops, bytes_ = 0.0, 0.0
     for n in (1024, 2048, 4096) if device != "cpu" else (1024, 2048):
         a = jax.device_put(np.ones((n, n), np.float32), place)
-        best = _best(lambda a=a: product(a, a).block_until_ready(), seconds)
+        best = _best(partial(_product, product, a), seconds)
         flops = max(flops, 2 * n**3 / best)
     x = np.ones(64 * 2**20, np.float32)
     state = [jax.device_put(x, place)]
@@ -47,6 +48,10 @@ def measure_ceilings(device: str, seconds: float) -> Mapping[str, float]:
         best = _best(lambda: np.multiply(x, np.float32(0.5), out=x), seconds)
         bytes_ = max(bytes_, 2 * x.nbytes / best)
     return {"flops": flops, "bytes": bytes_}
+
+
+def _product(product: Any, a: Any) -> None:
+    product(a, a).block_until_ready()
 
 
 def _best(run: Callable[[], Any], seconds: float) -> float:

@@ -42,7 +42,7 @@ class _Recurrent(eqx.Module):
         self.sequences = ways[0].options["return_sequences"]
 
     def __call__(self, x: jax.Array, _: Any) -> jax.Array:
-        results = []
+        results: list[Any] = []
         for cell, reverse in zip(self.cells, (False, True), strict=False):
             zeros = jnp.zeros(cell.hidden_size)
 

@@ -45,7 +45,7 @@ class _Recurrent(nnx.Module):
         carry, outputs = self.rnn(x, seq_lengths=lengths, return_carry=True)
         if self.sequences:
             return outputs
-        carries = carry if self.both else (carry,)
+        carries: Any = carry if self.both else (carry,)
         return jnp.concatenate([c[1] if self.lstm else c for c in carries], -1)
 
 
@@ -233,13 +233,14 @@ class Adapter(JaxParticipant):
             LAYERS.get(layer.kind, _Function)(layer, self.material, rngs)
             for layer in self.network.layers
         )
-        self.graphdef, self.params, self.rest = nnx.split(modules, nnx.Param, ...)
+        split: Any = nnx.split(modules, nnx.Param, ...)  # type: ignore[misc]
+        self.graphdef, self.params, self.rest = split
 
     def apply(
         self, params: Any, rest: Any, x: jax.Array, key: jax.Array | None
     ) -> tuple[jax.Array, Any]:
         """See `JaxParticipant`."""
-        modules = nnx.merge(self.graphdef, params, rest, copy=True)
+        modules: Any = nnx.merge(self.graphdef, params, rest, copy=True)
         names = {layer.name: i for i, layer in enumerate(self.network.layers)}
         (modules.eval if key is None else modules.train)()
 
@@ -247,4 +248,5 @@ class Adapter(JaxParticipant):
             return modules[names[layer.name]](inputs[0] if len(inputs) == 1 else inputs, mask)
 
         outputs = self.network.run(call, x)
-        return outputs, nnx.split(modules, nnx.Param, ...)[2]
+        split: Any = nnx.split(modules, nnx.Param, ...)  # type: ignore[misc]
+        return outputs, split[2]

@@ -34,10 +34,12 @@ class Adapter:
         self._model = model
         evaluating = nnx.clone(model)
         evaluating.eval()
-        graphdef, self._params, self._rest = nnx.split(evaluating, nnx.Param, ...)
+        split: Any = nnx.split(evaluating, nnx.Param, ...)  # type: ignore[misc]
+        graphdef, self._params, self._rest = split
 
         def forward(params: Any, rest: Any, x: jax.Array) -> jax.Array:
-            return nnx.merge(graphdef, params, rest)(x)
+            merged: Any = nnx.merge(graphdef, params, rest)
+            return merged(x)
 
         def directed(params: Any, rest: Any, x: jax.Array, direction: jax.Array) -> jax.Array:
             return jnp.sum(forward(params, rest, x) * direction)
@@ -53,7 +55,7 @@ class Adapter:
         material = self.material
         objective: Any = Classification()
         if material.targets != "classes":
-            labels = {"labels": IndependentLabels, "paths": lambda: LabelPaths.of(material.y)}
+            labels: Any = {"labels": IndependentLabels, "paths": lambda: LabelPaths.of(material.y)}
             objective = labels[material.targets]()
         self._program = program = Program(
             self._model,
