@@ -45,6 +45,11 @@ class Entry:
     error: dict[str, float] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
+    def note_compiling(self, measure: str, seconds: Mapping[str, float]) -> None:
+        """Keeps what compiling took, unless it was done, and noted, before."""
+        if "compile" in seconds:
+            self.compiling.setdefault(measure, dict(seconds))
+
     def median(self, measure: str) -> float | None:
         """Milliseconds of a step, or None where there are none."""
         samples = self.samples.get(measure)

@@ -242,19 +242,25 @@ def _prepare(turns: _Turns, name: str, shared: bool, why_not: str) -> None:
             return
     turns.processes[name] = Process(name, turns.folder, turns.settings)
     built = turns.try_(name, "build")
-    if built is None or turns.try_(name, "outputs") is None:
+    outputs = None if built is None else turns.try_(name, "outputs")
+    if built is None or outputs is None:
         return
     entry.start = {"import": built["import"], "build": built["build"]}
     if turns.result.group == "models":
+        entry.note_compiling("predict", outputs["compiling"])
         first = turns.try_(name, "losses", steps=1)
         more = None if first is None else turns.try_(name, "losses", steps=CHECKED_STEPS - 1)
         if first is None or more is None:
             return
         entry.start["first step"] = first["seconds"]
-        entry.compiling["train"] = first["compiling"]
+        entry.note_compiling("train", first["compiling"])
         entry.about["losses"] = [*first["losses"], *more["losses"]]
-    elif turns.try_(name, "input_gradient") is None:
-        return
+    else:
+        gradient = turns.try_(name, "input_gradient")
+        if gradient is None:
+            return
+        entry.note_compiling("forward", outputs["compiling"])
+        entry.note_compiling("gradient", gradient["compiling"])
     if name != OURS:
         _check(turns, name)
 
@@ -290,7 +296,7 @@ def _time(turns: _Turns, measure: str) -> None:
         warm = turns.try_(name, "warm_up", measure=measure, seconds=settings.seconds)
         if warm is not None:
             steps[name] = warm["steps"]
-            entries[name].compiling.setdefault(measure, warm["compiling"])
+            entries[name].note_compiling(measure, warm["compiling"])
     for turn in range(settings.rounds):
         order = list(turns.processes)
         shift = turn % max(1, len(order))

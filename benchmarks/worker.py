@@ -77,15 +77,16 @@ class Worker:
 
     def outputs(self) -> Mapping[str, Any]:
         """Writes the first batch's outputs into the folder."""
-        return self._save("outputs", self.adapter.outputs())
+        return self._save("outputs", self.adapter.outputs)
 
     def input_gradient(self) -> Mapping[str, Any]:
         """Writes the gradient for the first batch into the folder."""
-        return self._save("gradient", self.adapter.input_gradient())
+        return self._save("gradient", self.adapter.input_gradient)
 
-    def _save(self, name: str, array: np.ndarray) -> Mapping[str, Any]:
-        np.save(self.folder / f"{name}-{self.participant}.npy", array, allow_pickle=False)
-        return {}
+    def _save(self, name: str, compute: Callable[[], np.ndarray]) -> Mapping[str, Any]:
+        self.compiling.clear()
+        np.save(self.folder / f"{name}-{self.participant}.npy", compute(), allow_pickle=False)
+        return {"compiling": dict(self.compiling)}
 
     def losses(self, steps: int) -> Mapping[str, Any]:
         """The losses of some training steps, how long they took, and what of it was compiling."""
