@@ -204,7 +204,12 @@ def measure_case(case: Case, peers: Sequence[str], settings: Settings) -> CaseRe
     """Builds, checks and times one case. Nothing that a participant does can end this."""
     result = CaseResult(case.name, case.group, case.batch, MEASURES[case.group], size=case.size)
     with tempfile.TemporaryDirectory(prefix="zoo-benchmarks-") as name:
-        material = write_material(case, Path(name))
+        try:
+            material = write_material(case, Path(name))
+        except Exception as error:  # a model of ours that cannot even be made is a row, no end
+            note = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            result.entries[OURS] = Entry("crashed", note)
+            return result
         turns = _Turns(result, Path(name), settings)
         try:
             if case.group == "seeds":

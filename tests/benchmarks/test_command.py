@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,14 @@ def test_nothing_is_compared_with_a_crash_of_ours(in_this_process, monkeypatch):
     result = measure_case(CASES["gru"], ["flax_nnx"], SETTINGS)
     assert result.entries["zoo"].status == "crashed"
     assert result.entries["flax_nnx"].note == "there is nothing of ours to check it against"
+
+
+def test_a_model_that_cannot_be_made_has_a_row():
+    def broken(*, rngs):  # noqa: ARG001
+        raise TypeError("no such size")
+
+    result = measure_case(replace(CASES["gru"], make=broken), ["flax_nnx"], SETTINGS)
+    assert result.entries == {"zoo": Entry("crashed", "TypeError: no such size")}
 
 
 @pytest.mark.usefixtures("in_this_process")
