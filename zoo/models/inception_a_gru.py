@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from zoo.errors import ZooError, check_positive
@@ -18,7 +19,7 @@ from zoo.layers import (
     Flatten,
     Reshape,
 )
-from zoo.models.images import check_image_config, check_images
+from zoo.models.images import check_image_config, check_images, sized_pixels
 from zoo.models.registry import register_model
 
 
@@ -50,6 +51,12 @@ class InceptionAGRUConfig:
                 "input_shape must be at least 3 pixels high and wide for a 3×3 window, got "
                 f"{self.input_shape}."
             )
+
+    def preprocess(self, images: jax.Array) -> jax.Array:
+        """Bytes `[B, H, W, C]` of any size as floats from 0 to 1 of the model's; floats as is."""
+        if images.dtype != jnp.uint8:
+            return images
+        return sized_pixels(images, self.input_shape) / 255
 
 
 @register_model("inception_a_gru", InceptionAGRUConfig)

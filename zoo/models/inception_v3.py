@@ -21,7 +21,7 @@ from zoo.layers import (
     GlobalMaxPooling2D,
     MaxPooling2D,
 )
-from zoo.models.images import check_image_config, check_images
+from zoo.models.images import check_image_config, check_images, sized_pixels
 from zoo.models.registry import register_model
 
 
@@ -264,19 +264,16 @@ def check_inception_size(input_shape: tuple[int, int, int]) -> None:
 def inception_preprocess(images: jax.Array, input_shape: tuple[int, int, int]) -> jax.Array:
     """Images as Inception v3 was trained on them: bytes as floats between −1 and 1.
 
-    Images of another size are brought to `input_shape` first (linearly interpolated). What is
-    not bytes is taken as prepared and left as it is.
+    What is not bytes is taken as prepared and left as it is.
 
     Args:
-        images: `[B, H, W, C]`.
+        images: `[B, H, W, C]` of any size; grey ones and RGBA are made RGB.
         input_shape: height, width and channels that the model takes.
+
+    Raises:
+        ZooError: images of other axes or channels.
     """
-    if images.dtype != jnp.uint8:
-        return images
-    images = images.astype(jnp.float32)
-    if images.shape[1:] != input_shape:
-        images = jax.image.resize(images, (images.shape[0], *input_shape), "linear")
-    return images / 127.5 - 1
+    return sized_pixels(images, input_shape) / 127.5 - 1 if images.dtype == jnp.uint8 else images
 
 
 @register_model("inception_v3", InceptionV3Config)
