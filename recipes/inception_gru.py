@@ -16,6 +16,7 @@ Every command explains its options with --help. Scores, spread, minutes and the 
 measured on stand in the README.
 """
 
+import hashlib
 import sys
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -159,6 +160,7 @@ def train(options: Train) -> None:
         "classes": data.classes,
         "model": "inception_a_gru" if options.from_scratch else "inception_gru",
         "encoder": _encoder_in_words(options),
+        "weights_digest": options.weights and _digest(options.weights),
         "config": asdict(config),
         "training": asdict(training),
     }
@@ -222,6 +224,11 @@ def _encoder_in_words(options: Train) -> str:
     if options.from_scratch:
         return "none: trained from scratch"
     return "random weights" if options.weights is None else f"weights of {options.weights.name}"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _with_encoder(config: Any, options: Train) -> InceptionGRU:
