@@ -18,6 +18,7 @@ measured on stand in the README.
 
 import hashlib
 import sys
+import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -145,7 +146,12 @@ class Workbook:
 
 def main(options: Train | Predict | Workbook) -> None:
     """Does what was asked for."""
-    {Train: train, Predict: predict_images, Workbook: write_workbook}[type(options)](options)
+    if isinstance(options, Train):
+        train(options)
+    elif isinstance(options, Predict):
+        predict_images(options)
+    else:
+        write_workbook(options)
 
 
 def train(options: Train) -> None:
@@ -178,6 +184,7 @@ def train(options: Train) -> None:
         folder.save_weights("encoder.safetensors", weights_of(model.encoder))
         data = _as_features(data, model, options)
         create, augment = partial(InceptionGRUHead, config), None
+    begun = time.perf_counter()
     results = fit_seeds(
         create,
         data.train,
@@ -190,7 +197,7 @@ def train(options: Train) -> None:
         checkpoints=folder.path / "checkpoints",
         progress=options.progress,
     )
-    _write(label, results, data, folder, options, about)
+    _write(label, results, data, folder, options, about, time.perf_counter() - begun)
 
 
 def _configs(options: Train) -> tuple[Any, TrainingConfig]:
@@ -281,10 +288,14 @@ def _write(
     folder: RunFolder,
     options: Train,
     about: dict[str, Any],
+    seconds: float,
 ) -> None:
     entry = Entry(label, about["model"], {}, 0.0, "accuracy")
-    preprocess = results[0].model.config.preprocess
-    figures = {**measure(entry, results, data, folder, preprocess), "reported": None}
+    model: Any = results[0].model
+    figures = {
+        **measure(entry, results, data, folder, model.config.preprocess),
+        "reported": None,
+    }
     title = f"{data.name}, {label}: {about['encoder']}"
     curves = {label: [columns(result.history) for result in results]}
     folder.save_figure(
@@ -298,6 +309,7 @@ def _write(
             "source": data.source,
             "encoder": about["encoder"],
             "seeds": options.seeds,
+            "seconds": seconds,
             "environment": environment(jax.devices()[0].device_kind),
             "models": {label: figures},
         },

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +61,7 @@ class InceptionGRU(nnx.Module):
 
     All but the encoder is `head`, a module of its own: what the encoder makes of an image does
     not change while the head learns, so `zoo.training.cached_features` computes it once, and
-    `fit` trains the head on that. `with_encoder` takes the weights of an `inception_v3`. Images
+    `fit` trains the head on that. `take_encoder` takes the weights of an `inception_v3`. Images
     are prepared by `config.preprocess`.
     """
 
@@ -107,9 +108,10 @@ def _outlines(config: InceptionGRUConfig) -> tuple[int, tuple[int, ...]]:
     """Channels of the frozen blocks, and shape of the feature map; nothing is computed."""
 
     def taps(x: jax.Array) -> dict[str, jax.Array]:
-        blocks = InceptionBlocks(x.shape[-1], until=config.until, rngs=nnx.Rngs(0))
+        blocks: Any = InceptionBlocks(x.shape[-1], until=config.until, rngs=nnx.Rngs(0))
         blocks.eval()
-        return blocks.taps(x)
+        found: dict[str, jax.Array] = blocks.taps(x)
+        return found
 
     image = jax.ShapeDtypeStruct((1, *config.input_shape), jnp.float32)
     shapes = jax.eval_shape(taps, image)
