@@ -85,9 +85,12 @@ def training_sentence(run: Mapping[str, Any]) -> str:
         for history, compiling in zip(figures["histories"], figures["compile seconds"], strict=True)
     ]
     epochs = len(figures["histories"][0]["seconds"])
+    # A run that was continued does not know how long it was at work before.
+    whole = run["seconds"] >= max(seconds)
+    together = f"; all {len(seconds)} together {run['seconds']:.0f} s" if whole else ""
     return (
         f"{epochs} epochs took {min(seconds):.0f} to {max(seconds):.0f} s a seed, compiling "
-        f"included; all {len(seconds)} together {run['seconds']:.0f} s."
+        f"included{together}."
     )
 
 

@@ -182,9 +182,11 @@ def test_a_wrong_input_is_refused(name, kind):
         "one image": right[0],
         "bytes": (right * 255).astype(jnp.uint8),
     }[kind]
+    own = hasattr(model_config(name), "preprocess")
+    prepare = "config.preprocess" if own else "zoo.data.unit_range"
     with zoo_error(
         f"x must be floating-point images of shape {('B', *shape(name))}, got {x.dtype} of shape "
-        f"{x.shape}. Bytes become floats by zoo.data.unit_range; another size needs a model "
+        f"{x.shape}. Bytes become floats by {prepare}; another size needs a model "
         "created with another input_shape."
     ):
         new(name)(x)

@@ -84,7 +84,7 @@ def test_taps_of_the_whole_network():
     shapes = nnx.eval_shape(
         lambda: zoo.create_model("inception_v3", rngs=nnx.Rngs(0)).taps(jnp.zeros((1, 299, 299, 3)))
     )
-    assert tuple(shapes) == TAPS
+    assert set(shapes) == set(TAPS)
     sides = [shapes[name].shape[1:] for name in TAPS]
     assert sides == [
         *[(35, 35, c) for c in (256, 288, 288)],

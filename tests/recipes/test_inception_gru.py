@@ -14,6 +14,7 @@ from PIL import Image
 
 import zoo
 from recipes import inception_gru as recipe
+from recipes import readme
 from recipes.inception_gru import Predict, Train, Workbook
 from zoo.data import load
 from zoo.errors import ZooError
@@ -144,6 +145,20 @@ def test_a_workbook(run, tmp_path, capsys):
     assert "sheet for each layer" in capsys.readouterr().out
     with pytest.raises(ZooError, match=r"would have [\d,]+ cells, more than 1,000"):
         recipe.write_workbook(Workbook(out=tmp_path / "b.xlsx", run=run, max_cells=1000))
+
+
+def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    begin, end = readme.SCRATCH
+    Path("README.md").write_text(f"before\n{begin}\nwritten before\n{end}\nafter\n")
+    readme.main(readme.ReadmeOptions(scratch=run))
+    text = Path("README.md").read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "written before" not in text
+    assert "python -m recipes.inception_gru train --dataset digits" in text
+    assert "1 epochs took" in text
+    assert "all 2 together" in text
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from zoo.explain.formulas import FEED_FORWARD, Writer
 from zoo.explain.layer_outputs import LayerOutput, call_names, recorded_calls, trace
 from zoo.explain.recurrent_formulas import RECURRENT
 from zoo.explain.sheets import LONGEST_NAME, Page, Tensor
+from zoo.explain.summary import count_parameters
 from zoo.explain.workbook_file import OVERVIEW, Row, write_workbook
 from zoo.layers import Layer, Softmax
 
@@ -45,6 +46,8 @@ def workbook(
     what JAX computed beside it; a softmax of the logits is the last one. The sheet `overview`
     has the architecture with links, and how far sheet and JAX are apart. Change a pixel or a
     weight, and everything behind it is calculated again.
+
+    A layer that is called twice has two sheets, each with its weights.
 
     Numbers on sheets have 64 bits, JAX's here 32: they agree to about six digits. No results of
     formulas are stored; Excel and LibreOffice calculate them when they open the file.
@@ -126,6 +129,7 @@ class _Planner:
         self._names = {OVERVIEW, INPUT, PROBABILITIES}
         place = page.numbers("input", "input", shape, "input")
         self._known: dict[int, tuple[Any, Tensor]] = {id(x): (x, place)}
+        self._counted: set[int] = set()
 
     def plan(self, calls: list[LayerOutput], result: Any) -> _Plan:
         unknown = sorted({type(call.layer).__name__ for call in calls} - _NAMES)
@@ -157,9 +161,9 @@ class _Planner:
             tensor = WRITERS[type(call.layer)](page, call.layer, xs, call.output.shape[1:])
         except ZooError as error:
             raise ZooError(f"{name} of {self._model}: {error}") from error
-        # A layer that is called again has its weights on each of its sheets.
-        count = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(call.layer)))
-        self._finish(page, tensor, kind, count)
+        first = id(call.layer) not in self._counted
+        self._counted.add(id(call.layer))
+        self._finish(page, tensor, kind, count_parameters(call.layer) if first else 0)
         self._known[id(call.output)] = (call.output, tensor)
 
     def _finish(self, page: Page, tensor: Tensor, kind: str, parameters: int) -> None:

@@ -68,6 +68,7 @@ def write_workbook(
 class _File:
     def __init__(self, book: Any):
         self._book = book
+        self._named: set[str] = set()
         numbers = {"num_format": "0.0000", "font_size": 9}
         self._cells = {
             kind: book.add_format({**numbers, "bg_color": colour, "border": 4})
@@ -76,7 +77,15 @@ class _File:
         self._title = book.add_format({"bold": True, "font_size": 14})
         self._words = book.add_format({"italic": True})
         self._bold = book.add_format({"bold": True})
-        self._head = book.add_format({"bold": True, "bg_color": "#44546A", "font_color": "white"})
+        self._legend = {
+            kind: book.add_format({"bg_color": colour, "border": 4, "text_wrap": True})
+            for kind, colour in _COLOURS.items()
+        }
+        self._wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+        self._centred = book.add_format({"align": "center", "valign": "top"})
+        head = {"bold": True, "bg_color": "#44546A", "font_color": "white"}
+        self._head = book.add_format({**head, "text_wrap": True, "valign": "top"})
+        self._caption = book.add_format(head)
         self._label = book.add_format({"font_color": "#7F7F7F", "font_size": 8})
         self._small = book.add_format({"num_format": "0.0E+00"})
         self._number = book.add_format({"num_format": "0.000000"})
@@ -88,11 +97,9 @@ class _File:
     ) -> None:
         """The first sheet."""
         sheet = self._book.add_worksheet(OVERVIEW)
-        sheet.set_column(0, 0, 5)
-        sheet.set_column(1, 1, 30)
-        sheet.set_column(2, 3, 22)
-        sheet.set_column(4, 5, 14)
-        sheet.set_column(6, 6, 60)
+        for column, width in enumerate((5, 30, 22, 18, 18, 18, 90)):
+            sheet.set_column(column, column, width, self._centred if column == 0 else None)
+        _fit_to_paper(sheet)
         sheet.write(0, 0, f"{model}, calculated by formulas", self._title)
         sheet.write(
             1,
@@ -103,7 +110,7 @@ class _File:
             self._words,
         )
         for i, (kind, words) in enumerate(_LEGEND.items()):
-            sheet.write(2, 1 + i, words, self._cells[kind])
+            sheet.write(2, 1 + i, words, self._legend[kind])
         head = ("#", "layer", "class", "output", "parameters", "largest difference from JAX")
         top = 4
         for column, words in enumerate((*head, "what it computes")):
@@ -119,7 +126,7 @@ class _File:
             sheet.write(line, 3, str(row.output.shape))
             sheet.write(line, 4, row.parameters, self._count)
             self._formula(sheet, line, 5, f"'{row.page.name}'!B{_DIFFERENCE_ROW + 1}", self._small)
-            sheet.write(line, 6, row.page.meaning)
+            sheet.write(line, 6, row.page.meaning, self._wrapped)
         if len(logits.shape) == 1:
             self._results(sheet, top + len(rows) + 4, rows, logits, classes)
 
@@ -153,6 +160,7 @@ class _File:
         sheet = self._book.add_worksheet(page.name)
         sheet.set_column(0, 0, 22)
         sheet.set_column(1, 16_383, 9)
+        _fit_to_paper(sheet)
         sheet.freeze_panes(HEADER_ROWS, 1)
         sheet.write(0, 0, page.title, self._title)
         sheet.write_url(0, 8, f"internal:'{OVERVIEW}'!A1", self._link, "to the overview")
@@ -172,8 +180,10 @@ class _File:
 
     def _block(self, sheet: Any, page: Page, block: Block) -> None:
         place, cell = block.place, self._cells[block.kind]
-        sheet.write(place.top - 2, 0, block.caption, self._head)
-        sheet.write(place.top - 2, 1, f"{place.height} × {place.width}", self._label)
+        words = f"{block.caption}   ({place.height} × {place.width})"
+        sheet.write(place.top - 2, 0, words, self._caption)
+        for column in range(min(place.width, 8)):  # captions may be long
+            sheet.write_blank(place.top - 2, place.left + column, None, self._caption)
         for column, words in enumerate(block.columns):
             sheet.write(place.top - 1, place.left + column, words, self._label)
         for r, words in enumerate(block.rows):
@@ -185,7 +195,11 @@ class _File:
                     self._formula(sheet, place.top + r, place.left + c, here, cell)
                 else:
                     _number(sheet, place.top + r, place.left + c, content, cell, page.name)
-        self._book.define_name(range_name(page.name, block.name), f"={_absolute(place.whole)}")
+        name = range_name(page.name, block.name)
+        while name.lower() in self._named:
+            name += "_"
+        self._named.add(name.lower())
+        self._book.define_name(name, f"={_absolute(place.whole)}")
 
     def _formula(self, sheet: Any, row: int, column: int, formula: str, cell: Any) -> None:
         if len(formula) >= LONGEST_FORMULA:
@@ -195,6 +209,12 @@ class _File:
             )
         # Without a stored result, every program has to calculate it.
         sheet.write_formula(row, column, f"={formula}", cell, "")
+
+
+def _fit_to_paper(sheet: Any) -> None:
+    """When printed: across, and as wide as one page."""
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
 
 
 def range_name(page: str, block: str) -> str:

@@ -16,13 +16,18 @@ def check_image_config(input_shape: tuple[int, ...], classes: int) -> None:
     check_positive(height=height, width=width, channels=channels, classes=classes)
 
 
-def check_images(x: jax.Array, input_shape: tuple[int, int, int]) -> None:
-    """Raises unless `x` is a floating-point batch of images of the model's shape."""
+def check_images(
+    x: jax.Array, input_shape: tuple[int, int, int], *, prepare: str = "zoo.data.unit_range"
+) -> None:
+    """Raises unless `x` is a floating-point batch of images of the model's shape.
+
+    `prepare` is what makes bytes into that.
+    """
     if x.shape[1:] != input_shape or not jnp.issubdtype(x.dtype, jnp.floating):
         raise ZooError(
             f"x must be floating-point images of shape {('B', *input_shape)}, got {x.dtype} of "
-            f"shape {x.shape}. Bytes become floats by zoo.data.unit_range; another size needs "
-            "a model created with another input_shape."
+            f"shape {x.shape}. Bytes become floats by {prepare}; another size needs a model "
+            "created with another input_shape."
         )
 
 

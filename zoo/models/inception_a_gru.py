@@ -110,7 +110,7 @@ class InceptionAGRU(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
-        check_images(x, self.config.input_shape)
+        check_images(x, self.config.input_shape, prepare="config.preprocess")
         x = self.stem(x)
         branches = [
             self.conv1(self.pool(x)),

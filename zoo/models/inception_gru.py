@@ -72,7 +72,7 @@ class InceptionGRU(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
-        check_images(x, self.config.input_shape)
+        check_images(x, self.config.input_shape, prepare="config.preprocess")
         return self.head(self.encoder(x))
 
     def take_encoder(self, source: InceptionV3) -> None:

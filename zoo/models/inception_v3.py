@@ -315,7 +315,7 @@ class InceptionV3(InceptionBlocks):
 
         Without the top to the feature map `[B, H', W', C']`, with `pooling` to `[B, C']`.
         """
-        check_images(x, self.config.input_shape)
+        check_images(x, self.config.input_shape, prepare="config.preprocess")
         x = super().__call__(x)
         if self.config.include_top:
             return self.predictions(self.avg_pool(x))
