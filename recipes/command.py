@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zoo.errors import ZooError, require
 
 Options = TypeVar("Options")
 
 
-def run_command(main: Callable[[Options], None], options: type[Options], about: str | None) -> None:
-    """Parses the command line into `options`, a dataclass, and calls `main` with it.
+def run_command(main: Callable[[Options], None], options: Any, about: str | None) -> None:
+    """Parses the command line into `options` and calls `main` with it.
+
+    `options` is a dataclass, or a union of them, which are subcommands then.
 
     What a user can mend ends with one message and status 2, without a traceback; an interrupt
     from the keyboard with status 130. Everything else is a bug and shows its traceback.

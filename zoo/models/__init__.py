@@ -3,6 +3,9 @@
 from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
 from zoo.models.fashion_mnist_cnn import FashionMNISTCNN, FashionMNISTCNNConfig
 from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConfig
+from zoo.models.inception_a_gru import InceptionAGRU, InceptionAGRUConfig
+from zoo.models.inception_gru import InceptionGRU, InceptionGRUConfig, InceptionGRUHead
+from zoo.models.inception_v3 import TAPS, InceptionV3, InceptionV3Config, inception_preprocess
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
 from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
@@ -11,15 +14,24 @@ from zoo.models.weights import set_weights, weights_of
 __all__ = [
     "CNNRNN",
     "MNISTLSTM",
+    "TAPS",
     "CNNRNNConfig",
     "FashionMNISTCNN",
     "FashionMNISTCNNConfig",
     "FashionMNISTLSTM",
     "FashionMNISTLSTMConfig",
+    "InceptionAGRU",
+    "InceptionAGRUConfig",
+    "InceptionGRU",
+    "InceptionGRUConfig",
+    "InceptionGRUHead",
+    "InceptionV3",
+    "InceptionV3Config",
     "MNISTLSTMConfig",
     "MultilabelCNN",
     "MultilabelCNNConfig",
     "create_model",
+    "inception_preprocess",
     "list_models",
     "model_config",
     "register_model",

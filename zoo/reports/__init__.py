@@ -23,6 +23,7 @@ from zoo.reports.multilabel_figures import cooccurrence_figure, labelled_images_
 from zoo.reports.run_folder import RunFolder, default_run_path
 from zoo.reports.statistics import Interval, PairedDifference, mean_interval, paired_difference
 from zoo.reports.tables import Table
+from zoo.reports.top_classes import top_classes_figure
 
 __all__ = [
     "ClassificationReport",
@@ -45,4 +46,5 @@ __all__ = [
     "multilabel_report",
     "neighbours_table",
     "paired_difference",
+    "top_classes_figure",
 ]
