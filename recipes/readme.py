@@ -3,6 +3,7 @@
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
     python -m recipes.readme --studies runs/f runs/g
+    python -m recipes.readme --scratch runs/f
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -25,6 +26,7 @@ PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
+SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,15 @@ class ReadmeOptions:
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
     studies: tuple[Path, ...] = ()
     """Run folders of recipes with studies, in the order of their part."""
+    scratch: Path | None = None
+    """Run folder of inception_gru train --from-scratch, likewise."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    if not options.runs and options.multilabel is None and not options.studies:
-        raise ZooError("runs, multilabel or studies must name a run folder, got none.")
+    named = (*filter(None, (options.multilabel, options.scratch)), *options.studies)
+    if not options.runs and not named:
+        raise ZooError("runs, multilabel, scratch or studies must name a run folder, got none.")
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -65,12 +70,10 @@ def main(options: ReadmeOptions) -> None:
         studies = tuple(map(_metrics, options.studies))
         tables = [part for run in studies for part in studies_of(run)]
         _rewrite(STUDIES, (*tables, machines(studies)))
-    folders = (
-        *options.runs,
-        *options.times,
-        *filter(None, (options.multilabel,)),
-        *options.studies,
-    )
+    if options.scratch is not None:
+        run = _metrics(options.scratch)
+        _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
+    folders = (*options.runs, *options.times, *named)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 
@@ -92,15 +95,33 @@ def studies_of(run: Mapping[str, Any]) -> list[str]:
     return parts
 
 
+def training_sentence(run: Mapping[str, Any]) -> str:
+    """How long the seeds of a run took, in words."""
+    ((_, figures),) = run["models"].items()
+    seconds = [
+        sum(history["seconds"]) + compiling
+        for history, compiling in zip(figures["histories"], figures["compile seconds"], strict=True)
+    ]
+    epochs = len(figures["histories"][0]["seconds"])
+    # A run that was continued does not know how long it was at work before.
+    whole = run["seconds"] >= max(seconds)
+    together = f"; all {len(seconds)} together {run['seconds']:.0f} s" if whole else ""
+    return (
+        f"{epochs} epochs took {min(seconds):.0f} to {max(seconds):.0f} s a seed, compiling "
+        f"included{together}."
+    )
+
+
 def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:
     """Puts `parts` between two markers of the README, and a run's pictures beside it."""
     before, begin, rest = README.read_text().partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not begin or not end:
         raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
-    PICTURES.mkdir(exist_ok=True)
-    for picture in sorted(pictures.glob("*.png")) if pictures else ():
-        shutil.copy(picture, PICTURES / picture.name)
+    if pictures is not None:
+        PICTURES.mkdir(exist_ok=True)
+        for picture in sorted(pictures.glob("*.png")):
+            shutil.copy(picture, PICTURES / picture.name)
     README.write_text("\n\n".join((before + begin, *parts, end + after)))
 
 

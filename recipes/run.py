@@ -46,13 +46,22 @@ class RunOptions(SeedOptions):
 
 
 def command_line(recipe: str, options: SeedOptions) -> str:
-    """The command that asks for these options, but for where its results go."""
-    words = ["python", "-m", f"recipes.{recipe}"]
+    """The command that asks for these options, but for where its results go.
+
+    Args:
+        recipe: its name, with the subcommand where there are some.
+        options: what was given.
+    """
+    words = ["python", "-m", *f"recipes.{recipe}".split()]
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value != field.default and field.name not in ("out", "progress"):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+            name = field.name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [f"--{name}", *map(str, values)]
     return shlex.join(words)
 
 

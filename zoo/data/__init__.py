@@ -11,6 +11,7 @@ from zoo.data.augmentation import (
     unit_range,
 )
 from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
+from zoo.data.folders import choose_classes, load_folder
 from zoo.data.ngrams import NGramConfig, NGramEncoder
 from zoo.data.scenes import SceneConfig, cooccurrence_table, scenes
 from zoo.data.sources import list_datasets, load
@@ -26,6 +27,7 @@ __all__ = [
     "Split",
     "TextConfig",
     "TextEncoder",
+    "choose_classes",
     "cooccurrence_table",
     "cutout",
     "drop_words",
@@ -35,6 +37,7 @@ __all__ = [
     "list_datasets",
     "load",
     "load_coco",
+    "load_folder",
     "load_label_lists",
     "load_voc",
     "random_crop",

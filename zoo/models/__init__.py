@@ -4,6 +4,9 @@ from zoo.models.cifar10_cnn import CIFAR10CNN, CIFAR10CNNConfig
 from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
 from zoo.models.fashion_mnist_cnn import FashionMNISTCNN, FashionMNISTCNNConfig
 from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConfig
+from zoo.models.inception_a_gru import InceptionAGRU, InceptionAGRUConfig
+from zoo.models.inception_gru import InceptionGRU, InceptionGRUConfig, InceptionGRUHead
+from zoo.models.inception_v3 import TAPS, InceptionV3, InceptionV3Config, inception_preprocess
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
 from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
@@ -15,12 +18,20 @@ __all__ = [
     "CIFAR10CNN",
     "CNNRNN",
     "MNISTLSTM",
+    "TAPS",
     "CIFAR10CNNConfig",
     "CNNRNNConfig",
     "FashionMNISTCNN",
     "FashionMNISTCNNConfig",
     "FashionMNISTLSTM",
     "FashionMNISTLSTMConfig",
+    "InceptionAGRU",
+    "InceptionAGRUConfig",
+    "InceptionGRU",
+    "InceptionGRUConfig",
+    "InceptionGRUHead",
+    "InceptionV3",
+    "InceptionV3Config",
     "MNISTLSTMConfig",
     "MultilabelCNN",
     "MultilabelCNNConfig",
@@ -31,6 +42,7 @@ __all__ = [
     "TextRNN",
     "TextRecurrentConfig",
     "create_model",
+    "inception_preprocess",
     "list_models",
     "model_config",
     "register_model",

@@ -32,6 +32,7 @@ from zoo.reports.statistics import (
     paired_differences,
 )
 from zoo.reports.tables import Table
+from zoo.reports.top_classes import top_classes_figure
 
 __all__ = [
     "ClassificationReport",
@@ -59,5 +60,6 @@ __all__ = [
     "neighbours_table",
     "paired_difference",
     "paired_differences",
+    "top_classes_figure",
     "verdict",
 ]
