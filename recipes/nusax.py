@@ -36,7 +36,7 @@ from zoo.training import TrainingConfig
 TRAINING = TrainingConfig(epochs=20, batch_size=32)
 PIECES, NGRAMS = "tokenizer.json", "ngrams.json"
 LENGTH = 80  # the longest training sentence has 77 words
-STOPPING = replace(TRAINING, epochs=40, patience=5)
+STOPPING = replace(TRAINING, epochs=40, patience=10)  # it learns nothing for some epochs first
 
 
 @dataclass(frozen=True)
