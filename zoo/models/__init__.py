@@ -1,6 +1,9 @@
 """One architecture a file, and the registry that finds them by name."""
 
 from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
+from zoo.models.crnn import CRNN, CRNNConfig
+from zoo.models.ecrnn import ECRNN, ECRNNConfig
+from zoo.models.ecrnn_cnn import ECRNNCNN, ECRNNCNNConfig
 from zoo.models.fashion_mnist_cnn import FashionMNISTCNN, FashionMNISTCNNConfig
 from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConfig
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
@@ -10,8 +13,14 @@ from zoo.models.weights import set_weights, weights_of
 
 __all__ = [
     "CNNRNN",
+    "CRNN",
+    "ECRNN",
+    "ECRNNCNN",
     "MNISTLSTM",
     "CNNRNNConfig",
+    "CRNNConfig",
+    "ECRNNCNNConfig",
+    "ECRNNConfig",
     "FashionMNISTCNN",
     "FashionMNISTCNNConfig",
     "FashionMNISTLSTM",

@@ -1,0 +1,133 @@
+"""What the three families of the ECRNN study share: their CNN, their RNN, their checks."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Literal
+
+import jax
+from flax import nnx
+
+from zoo.errors import ZooError, check_positive, unknown_name
+from zoo.layers import (
+    GRU,
+    LSTM,
+    BatchNormalization,
+    Bidirectional,
+    Conv2D,
+    Flatten,
+    MaxPooling2D,
+    Recurrent,
+    SimpleRNN,
+)
+from zoo.models.images import check_image_config, check_images
+
+CELLS: dict[str, type[LSTM | GRU | SimpleRNN]] = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
+
+
+@dataclass(frozen=True)
+class ConvConfig:
+    """Sizes of the CNN; the defaults are the report's."""
+
+    input_shape: tuple[int, int, int] = (32, 32, 3)
+    filters: tuple[int, ...] = (32, 64, 128, 256)
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        check_image_config(self.input_shape, self.classes)
+        check_sizes("filters", self.filters)
+
+    @property
+    def features(self) -> int:
+        """How many numbers the CNN makes of an image; the report's 1,024."""
+        height, width, _ = self.input_shape
+        side = 2 ** len(self.filters)
+        return prod((-(-height // side), -(-width // side), self.filters[-1]))
+
+
+@dataclass(frozen=True)
+class RecurrentConfig(ConvConfig):
+    """Sizes of a CNN and of the RNN on top of it; the defaults are the report's table.
+
+    `units` has one entry for each recurrent layer: `(16, 16)` is what the report calls 16-16.
+    """
+
+    cell: Literal["lstm", "gru", "simple_rnn"] = "lstm"
+    units: tuple[int, ...] = (16,)
+    bidirectional: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_sizes("units", self.units)
+        if self.cell not in CELLS:
+            raise unknown_name("cell", self.cell, CELLS)
+        if not isinstance(self.bidirectional, bool):
+            raise ZooError(f"bidirectional must be True or False, got {self.bidirectional!r}.")
+
+
+def check_sizes(name: str, sizes: tuple[int, ...]) -> None:
+    """Raises unless `sizes` is a tuple of at least one positive integer."""
+    if not isinstance(sizes, tuple) or not sizes:
+        raise ZooError(f"{name} must be a tuple with a size for each layer, got {sizes!r}.")
+    for i, size in enumerate(sizes):
+        check_positive(**{f"{name}[{i}]": size})
+
+
+class ConvFeatures(nnx.Module):
+    """Blocks of Conv 3×3 same with relu, BatchNorm and MaxPool 2×2, then Flatten.
+
+    An odd row or column is pooled by itself, so that images of any size go through.
+    """
+
+    def __init__(self, config: ConvConfig, *, rngs: nnx.Rngs):
+        self.input_shape = config.input_shape
+        channels = (config.input_shape[2], *config.filters)
+        self.blocks = nnx.List(
+            _Block(before, after, rngs=rngs) for before, after in pairwise(channels)
+        )
+        self.flatten = Flatten()
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Images `[B, H, W, C]` to features `[B, n]`, row by row, channels fastest."""
+        check_images(x, self.input_shape)
+        for block in self.blocks:
+            x = block(x)
+        return self.flatten(x)
+
+
+class _Block(nnx.Module):
+    def __init__(self, in_features: int, filters: int, *, rngs: nnx.Rngs):
+        self.conv = Conv2D(in_features, filters, 3, padding="same", activation="relu", rngs=rngs)
+        self.norm = BatchNormalization(filters)
+        self.pool = MaxPooling2D(2, padding="same")
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.pool(self.norm(self.conv(x)))
+
+
+class RecurrentLayers(nnx.Module):
+    """Recurrent layers one after the other; the last one gives its last output.
+
+    A bidirectional layer gives both directions side by side, the last output of each.
+    """
+
+    def __init__(self, config: RecurrentConfig, *, rngs: nnx.Rngs):
+        directions = 2 if config.bidirectional else 1
+        self.layers = nnx.List()
+        width = 1
+        for i, units in enumerate(config.units):
+            made: list[Recurrent] = [
+                CELLS[config.cell](
+                    width, units, return_sequences=i < len(config.units) - 1, rngs=rngs
+                )
+                for _ in range(directions)
+            ]
+            self.layers.append(Bidirectional(*made) if config.bidirectional else made[0])
+            width = directions * units
+        self.out_features = width
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, T, 1]` to `[B, out_features]`."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
