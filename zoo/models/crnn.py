@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 
 from zoo.errors import ZooError
-from zoo.layers import BatchNormalization, Dense, Reshape
+from zoo.layers import BatchNormalization, Dense
 from zoo.models.crnn_blocks import ConvFeatures, RecurrentConfig, RecurrentLayers
 from zoo.models.registry import register_model
 
@@ -51,14 +51,13 @@ class CRNN(nnx.Module):
         self.config = config
         self.features = ConvFeatures(config, rngs=rngs)
         self.norm = BatchNormalization(config.features) if config.batch_norm else None
-        self.reshape = Reshape((config.features, 1))
         self.recurrent = RecurrentLayers(config, rngs=rngs)
         self.logits = Dense(self.recurrent.out_features, config.classes, rngs=rngs)
 
     def sequence(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to what the RNN is given, `[B, T, 1]`."""
         x = self.features(x)
-        return self.reshape(x if self.norm is None else self.norm(x))
+        return self.recurrent.sequence(x if self.norm is None else self.norm(x))
 
     def classify(self, sequence: jax.Array) -> jax.Array:
         """What the RNN is given, `[B, T, 1]`, to logits `[B, classes]`."""

@@ -6,6 +6,8 @@ from math import prod
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from zoo.errors import ZooError, check_positive, unknown_name
@@ -18,11 +20,13 @@ from zoo.layers import (
     Flatten,
     MaxPooling2D,
     Recurrent,
+    Reshape,
     SimpleRNN,
 )
 from zoo.models.images import check_image_config, check_images
 
 CELLS: dict[str, type[LSTM | GRU | SimpleRNN]] = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
+GIVEN = ("sequence", "zeros", "shuffled")
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,22 @@ class RecurrentConfig(ConvConfig):
     """Sizes of a CNN and of the RNN on top of it; the defaults are the report's table.
 
     `units` has one entry for each recurrent layer: `(16, 16)` is what the report calls 16-16.
+    `given` is for controls: what the RNN is given is the sequence itself, zeros in its place, so
+    that nothing of the image is left, or the sequence in another order, the same for all images.
     """
 
     cell: Literal["lstm", "gru", "simple_rnn"] = "lstm"
     units: tuple[int, ...] = (16,)
     bidirectional: bool = True
+    given: Literal["sequence", "zeros", "shuffled"] = "sequence"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_sizes("units", self.units)
         if self.cell not in CELLS:
             raise unknown_name("cell", self.cell, CELLS)
+        if self.given not in GIVEN:
+            raise unknown_name("given", self.given, GIVEN)
         if not isinstance(self.bidirectional, bool):
             raise ZooError(f"bidirectional must be True or False, got {self.bidirectional!r}.")
 
@@ -106,14 +115,17 @@ class _Block(nnx.Module):
 
 
 class RecurrentLayers(nnx.Module):
-    """Recurrent layers one after the other; the last one gives its last output.
+    """Features as a sequence of numbers, and recurrent layers over it, one after the other.
 
-    A bidirectional layer gives both directions side by side, the last output of each.
+    The last layer gives its last output, a bidirectional one those of both directions side by
+    side.
     """
 
     def __init__(self, config: RecurrentConfig, *, rngs: nnx.Rngs):
-        directions = 2 if config.bidirectional else 1
+        self.given = config.given
+        self.reshape = Reshape((config.features, 1))
         self.layers = nnx.List()
+        directions = 2 if config.bidirectional else 1
         width = 1
         for i, units in enumerate(config.units):
             made: list[Recurrent] = [
@@ -126,8 +138,18 @@ class RecurrentLayers(nnx.Module):
             width = directions * units
         self.out_features = width
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def sequence(self, features: jax.Array) -> jax.Array:
+        """Features `[B, n]` to what the first layer is given, `[B, n, 1]`."""
+        x = self.reshape(features)
+        if self.given == "zeros":
+            return jnp.zeros_like(x)
+        if self.given == "shuffled":
+            return x[:, np.random.default_rng(0).permutation(x.shape[1])]
+        return x
+
+    def __call__(self, sequence: jax.Array) -> jax.Array:
         """`[B, T, 1]` to `[B, out_features]`."""
+        x = sequence
         for layer in self.layers:
             x = layer(x)
         return x

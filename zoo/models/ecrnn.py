@@ -6,7 +6,7 @@ from itertools import pairwise
 import jax
 from flax import nnx
 
-from zoo.layers import BatchNormalization, Dense, Reshape
+from zoo.layers import BatchNormalization, Dense
 from zoo.models.crnn_blocks import ConvFeatures, RecurrentConfig, RecurrentLayers, check_sizes
 from zoo.models.registry import register_model
 
@@ -67,7 +67,6 @@ class ECRNN(nnx.Module):
         self.dense = nnx.List(
             _Block(before, after, rngs=rngs) for before, after in pairwise(widths)
         )
-        self.reshape = Reshape((config.features, 1))
         self.recurrent = RecurrentLayers(config, rngs=rngs)
         self.logits = Dense(self.recurrent.out_features, config.classes, rngs=rngs)
 
@@ -76,7 +75,7 @@ class ECRNN(nnx.Module):
         x = self.features(x)
         for block in self.dense:
             x = block(x)
-        return self.reshape(x)
+        return self.recurrent.sequence(x)
 
     def classify(self, sequence: jax.Array) -> jax.Array:
         """What the RNN is given, `[B, T, 1]`, to logits `[B, classes]`."""
