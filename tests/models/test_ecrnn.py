@@ -78,6 +78,8 @@ def test_the_summary_is_the_report_s_table(capsys):
 def test_the_other_families_are_its_parts():
     rows = report_rows()
     assert our_rows("ecrnn_cnn") == [*rows[:13], ("Dense", (10,), 10_250)]
+    with_dense = our_rows("ecrnn_cnn", encoder_decoder=True)
+    assert with_dense == [*rows[:21], ("Dense", (10,), 10_250)]
     assert our_rows("crnn") == [*rows[:13], *rows[21:]]
 
 
@@ -146,9 +148,9 @@ def test_what_the_rnn_is_given():
     model, weights = small("ecrnn", units=(2,))
     x = features(weights)
     for i, width in enumerate((8, 4, 8, 16)):
-        x = x @ weights[f"dense.{i}.dense.kernel"] + weights[f"dense.{i}.dense.bias"]
+        x = x @ weights[f"dense.blocks.{i}.dense.kernel"] + weights[f"dense.blocks.{i}.dense.bias"]
         assert x.shape[1] == width
-        x = normalised(weights, f"dense.{i}.norm", np.maximum(x, 0))
+        x = normalised(weights, f"dense.blocks.{i}.norm", np.maximum(x, 0))
     np.testing.assert_allclose(model.sequence(IMAGES)[..., 0], x, rtol=1e-4, atol=1e-5)
 
 
@@ -244,5 +246,7 @@ def test_options_that_do_not_fit(options, message):
 def test_options_of_one_family():
     with zoo_error("batch_norm must be True or False, got 1."):
         model_config("crnn", batch_norm=1)
+    with zoo_error("encoder_decoder must be True or False, got 0."):
+        model_config("ecrnn_cnn", encoder_decoder=0)
     with zoo_error("dense[1] must be a positive integer, got -1."):
         model_config("ecrnn", dense=(4, -1))

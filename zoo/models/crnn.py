@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import jax
 from flax import nnx
 
-from zoo.errors import ZooError
 from zoo.layers import BatchNormalization, Dense
-from zoo.models.crnn_blocks import ConvFeatures, RecurrentConfig, RecurrentLayers
+from zoo.models.crnn_blocks import ConvFeatures, RecurrentConfig, RecurrentLayers, check_switch
 from zoo.models.registry import register_model
 
 
@@ -23,8 +22,7 @@ class CRNNConfig(RecurrentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.batch_norm, bool):
-            raise ZooError(f"batch_norm must be True or False, got {self.batch_norm!r}.")
+        check_switch("batch_norm", self.batch_norm)
 
 
 @register_model("crnn", CRNNConfig)

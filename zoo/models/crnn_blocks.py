@@ -17,6 +17,7 @@ from zoo.layers import (
     BatchNormalization,
     Bidirectional,
     Conv2D,
+    Dense,
     Flatten,
     MaxPooling2D,
     Recurrent,
@@ -70,8 +71,7 @@ class RecurrentConfig(ConvConfig):
             raise unknown_name("cell", self.cell, CELLS)
         if self.given not in GIVEN:
             raise unknown_name("given", self.given, GIVEN)
-        if not isinstance(self.bidirectional, bool):
-            raise ZooError(f"bidirectional must be True or False, got {self.bidirectional!r}.")
+        check_switch("bidirectional", self.bidirectional)
 
 
 def check_sizes(name: str, sizes: tuple[int, ...]) -> None:
@@ -80,6 +80,12 @@ def check_sizes(name: str, sizes: tuple[int, ...]) -> None:
         raise ZooError(f"{name} must be a tuple with a size for each layer, got {sizes!r}.")
     for i, size in enumerate(sizes):
         check_positive(**{f"{name}[{i}]": size})
+
+
+def check_switch(name: str, value: bool) -> None:
+    """Raises unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise ZooError(f"{name} must be True or False, got {value!r}.")
 
 
 class ConvFeatures(nnx.Module):
@@ -92,7 +98,7 @@ class ConvFeatures(nnx.Module):
         self.input_shape = config.input_shape
         channels = (config.input_shape[2], *config.filters)
         self.blocks = nnx.List(
-            _Block(before, after, rngs=rngs) for before, after in pairwise(channels)
+            _ConvBlock(before, after, rngs=rngs) for before, after in pairwise(channels)
         )
         self.flatten = Flatten()
 
@@ -104,7 +110,7 @@ class ConvFeatures(nnx.Module):
         return self.flatten(x)
 
 
-class _Block(nnx.Module):
+class _ConvBlock(nnx.Module):
     def __init__(self, in_features: int, filters: int, *, rngs: nnx.Rngs):
         self.conv = Conv2D(in_features, filters, 3, padding="same", activation="relu", rngs=rngs)
         self.norm = BatchNormalization(filters)
@@ -112,6 +118,37 @@ class _Block(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.pool(self.norm(self.conv(x)))
+
+
+def encoder_decoder_widths(features: int) -> tuple[int, int, int, int]:
+    """To a quarter of the features and back, by halves: the report's 512, 256, 512, 1,024."""
+    half, quarter = max(features // 2, 1), max(features // 4, 1)
+    return half, quarter, half, features
+
+
+class DenseBlocks(nnx.Module):
+    """Blocks of Dense with relu and BatchNorm: ECRNN's encoder and decoder."""
+
+    def __init__(self, in_features: int, widths: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.blocks = nnx.List(
+            _DenseBlock(before, after, rngs=rngs)
+            for before, after in pairwise((in_features, *widths))
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, in_features]` to `[B, widths[-1]]`."""
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class _DenseBlock(nnx.Module):
+    def __init__(self, in_features: int, units: int, *, rngs: nnx.Rngs):
+        self.dense = Dense(in_features, units, activation="relu", rngs=rngs)
+        self.norm = BatchNormalization(units)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.norm(self.dense(x))
 
 
 class RecurrentLayers(nnx.Module):

@@ -1,13 +1,19 @@
 """ECRNN: an encoder and a decoder between a CNN and an RNN."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import jax
 from flax import nnx
 
-from zoo.layers import BatchNormalization, Dense
-from zoo.models.crnn_blocks import ConvFeatures, RecurrentConfig, RecurrentLayers, check_sizes
+from zoo.layers import Dense
+from zoo.models.crnn_blocks import (
+    ConvFeatures,
+    DenseBlocks,
+    RecurrentConfig,
+    RecurrentLayers,
+    check_sizes,
+    encoder_decoder_widths,
+)
 from zoo.models.registry import register_model
 
 
@@ -31,8 +37,7 @@ class ECRNNConfig(RecurrentConfig):
     def widths(self) -> tuple[int, ...]:
         """The width of each dense layer between CNN and RNN."""
         n = self.features
-        half, quarter = max(n // 2, 1), max(n // 4, 1)
-        return (*((half, quarter, half) if self.dense is None else self.dense), n)
+        return encoder_decoder_widths(n) if self.dense is None else (*self.dense, n)
 
 
 @register_model("ecrnn", ECRNNConfig)
@@ -63,19 +68,13 @@ class ECRNN(nnx.Module):
     def __init__(self, config: ECRNNConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.features = ConvFeatures(config, rngs=rngs)
-        widths = (config.features, *config.widths)
-        self.dense = nnx.List(
-            _Block(before, after, rngs=rngs) for before, after in pairwise(widths)
-        )
+        self.dense = DenseBlocks(config.features, config.widths, rngs=rngs)
         self.recurrent = RecurrentLayers(config, rngs=rngs)
         self.logits = Dense(self.recurrent.out_features, config.classes, rngs=rngs)
 
     def sequence(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to what the RNN is given, `[B, T, 1]`."""
-        x = self.features(x)
-        for block in self.dense:
-            x = block(x)
-        return self.recurrent.sequence(x)
+        return self.recurrent.sequence(self.dense(self.features(x)))
 
     def classify(self, sequence: jax.Array) -> jax.Array:
         """What the RNN is given, `[B, T, 1]`, to logits `[B, classes]`."""
@@ -84,12 +83,3 @@ class ECRNN(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
         return self.classify(self.sequence(x))
-
-
-class _Block(nnx.Module):
-    def __init__(self, in_features: int, units: int, *, rngs: nnx.Rngs):
-        self.dense = Dense(in_features, units, activation="relu", rngs=rngs)
-        self.norm = BatchNormalization(units)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.norm(self.dense(x))

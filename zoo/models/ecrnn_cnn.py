@@ -6,13 +6,29 @@ import jax
 from flax import nnx
 
 from zoo.layers import Dense
-from zoo.models.crnn_blocks import ConvConfig, ConvFeatures
+from zoo.models.crnn_blocks import (
+    ConvConfig,
+    ConvFeatures,
+    DenseBlocks,
+    check_switch,
+    encoder_decoder_widths,
+)
 from zoo.models.registry import register_model
 
 
 @dataclass(frozen=True)
 class ECRNNCNNConfig(ConvConfig):
-    """Sizes of the model; the defaults are the report's."""
+    """Sizes of the model; the defaults are the report's.
+
+    `encoder_decoder` puts ECRNN's dense layers before the classifier. The report's model has
+    none; this tells what they are worth without an RNN.
+    """
+
+    encoder_decoder: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_switch("encoder_decoder", self.encoder_decoder)
 
 
 @register_model("ecrnn_cnn", ECRNNCNNConfig)
@@ -38,8 +54,10 @@ class ECRNNCNN(nnx.Module):
     def __init__(self, config: ECRNNCNNConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.features = ConvFeatures(config, rngs=rngs)
+        widths = encoder_decoder_widths(config.features) if config.encoder_decoder else ()
+        self.dense = DenseBlocks(config.features, widths, rngs=rngs)
         self.logits = Dense(config.features, config.classes, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
-        return self.logits(self.features(x))
+        return self.logits(self.dense(self.features(x)))
