@@ -33,6 +33,7 @@ from zoo.reports import (
     RunFolder,
     Table,
     classification_report,
+    confusion_matrix,
     curve_measures,
     default_run_path,
     environment,
@@ -87,11 +88,14 @@ class Prepared:
         data: the splits; the test split is only ever measured on.
         sizes: options of the model that follow from the data, such as the number of classes.
         preprocess: as in `fit`.
+        files: name to content of what belongs to the weights, such as a vocabulary; kept beside
+            them.
     """
 
     data: Dataset
     sizes: Mapping[str, Any]
     preprocess: Preprocess = unit_range
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def validation(self) -> Split:
@@ -198,9 +202,9 @@ def _seeds(number: int) -> str:
     return "1 seed" if number == 1 else f"{number} seeds"
 
 
-def describe(setting: Setting, sizes: Mapping[str, Any]) -> dict[str, Any]:
+def describe(setting: Setting, prepared: Prepared) -> dict[str, Any]:
     """All that decides a run's outcome but for its seed, as JSON has it."""
-    config = model_config(setting.model, **{**sizes, **setting.options})
+    config = model_config(setting.model, **{**prepared.sizes, **setting.options})
     training = asdict(setting.training)
     del training["checkpoint_seconds"]
     description = {
@@ -209,8 +213,15 @@ def describe(setting: Setting, sizes: Mapping[str, Any]) -> dict[str, Any]:
         "training": training,
         "augment": _words(setting.augment),
         "data": dict(setting.data),
+        "classes": prepared.data.classes,
+        "files": {name: digest(content) for name, content in prepared.files.items()},
     }
     return RunFolder.as_json(description)
+
+
+def digest(content: str) -> str:
+    """A short name for a text: another text, another name."""
+    return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
 
 
 def _words(value: Any) -> Any:
@@ -226,11 +237,12 @@ def _runs_of(
     setting: Setting, prepared: Prepared, folder: RunFolder, options: SeedOptions
 ) -> list[dict[str, Any]]:
     """The records of a setting's runs, those that were finished before read and not run."""
-    description = describe(setting, prepared.sizes)
-    digest = hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=6)
-    key = f"{setting.model}-{digest.hexdigest()}"
+    description = describe(setting, prepared)
+    key = f"{setting.model}-{digest(json.dumps(description, sort_keys=True))}"
     own = RunFolder(folder.path / "runs" / key)
     continue_run(own, description)
+    for name, content in prepared.files.items():
+        (own.path / name).write_text(content, encoding="utf-8")
     seeds = range(options.seeds)
     missing = [seed for seed in seeds if not (own.path / f"seed-{seed}.json").exists()]
     if missing:
@@ -268,6 +280,7 @@ def _record(result: FitResult, prepared: Prepared) -> dict[str, Any]:
     return {
         "seed": result.seed,
         "measures": measures,
+        "test confusion": confusion_matrix(split.y, predicted, prepared.data.classes),
         "parameters": count_parameters(result.model),
         "seconds": sum(history["seconds"]),
         "epochs": len(result.history),

@@ -1,5 +1,6 @@
 """One architecture a file, and the registry that finds them by name."""
 
+from zoo.models.cifar10_cnn import CIFAR10CNN, CIFAR10CNNConfig
 from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
 from zoo.models.crnn import CRNN, CRNNConfig
 from zoo.models.ecrnn import ECRNN, ECRNNConfig
@@ -9,14 +10,17 @@ from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConf
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
 from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
+from zoo.models.text_recurrent import TextGRU, TextLSTM, TextRecurrentConfig, TextRNN
 from zoo.models.weights import set_weights, weights_of
 
 __all__ = [
+    "CIFAR10CNN",
     "CNNRNN",
     "CRNN",
     "ECRNN",
     "ECRNNCNN",
     "MNISTLSTM",
+    "CIFAR10CNNConfig",
     "CNNRNNConfig",
     "CRNNConfig",
     "ECRNNCNNConfig",
@@ -28,6 +32,10 @@ __all__ = [
     "MNISTLSTMConfig",
     "MultilabelCNN",
     "MultilabelCNNConfig",
+    "TextGRU",
+    "TextLSTM",
+    "TextRNN",
+    "TextRecurrentConfig",
     "create_model",
     "list_models",
     "model_config",
