@@ -29,6 +29,7 @@ from flax import nnx
 import zoo
 from recipes.command import run_command
 from recipes.ecrnn_settings import (
+    ABLATION,
     BUDGETS,
     CNN,
     GRID,
@@ -43,8 +44,8 @@ from recipes.ecrnn_settings import (
     reported_difference,
 )
 from recipes.run import RunOptions, load_or_fall_back
-from recipes.study import Prepared, images_with_validation, run_studies
-from zoo.data import Dataset, hold_out
+from recipes.study import Prepared, images_with_validation, run_studies, study_table
+from zoo.data import Dataset, Split, hold_out
 from zoo.errors import require
 from zoo.models import CRNN, ECRNN, set_weights
 from zoo.reports import (
@@ -52,7 +53,6 @@ from zoo.reports import (
     RunFolder,
     Sequences,
     Table,
-    confusion_matrix,
     confusion_matrix_figure,
     forest_figure,
     mean_interval,
@@ -92,12 +92,13 @@ def main(options: ECRNNOptions) -> None:
     print(_about(prepared, budget), flush=True)
     studies = grid_studies(labels, budget)
     if options.ablation:
-        studies += (ablation_study(data.train.x.shape[1:], budget),)
+        studies += (ablation_study(prepared.sizes, budget),)
     config = {
         "dataset": data.name,
         "source": data.source,
         "budget": options.budget,
         "images": len(prepared.data.train.y),
+        "test images": len(prepared.data.test.y),
         "training": asdict(budget.training),
     }
     folder = run_studies(NAME, studies, lambda _: prepared, options, config)
@@ -111,11 +112,16 @@ def main(options: ECRNNOptions) -> None:
 
 
 def prepare(data: Dataset, budget: Budget) -> Prepared:
-    """The budget's share of the training images, and a tenth of them to look at."""
-    if budget.images is not None and budget.images < len(data.train.y):
-        _, part = hold_out(data.train, budget.images / len(data.train.y), seed=0)
-        data = replace(data, train=part)
-    return images_with_validation(data)
+    """The budget's share of the images, a tenth of those for training held out to look at."""
+    train, test = _part(data.train, budget.images), _part(data.test, budget.test)
+    return images_with_validation(replace(data, train=train, test=test))
+
+
+def _part(split: Split, images: int | None) -> Split:
+    """So many images, as many of each class as its share allows."""
+    if images is None or images >= len(split.y):
+        return split
+    return hold_out(split, images / len(split.y), seed=0)[1]
 
 
 def _about(prepared: Prepared, budget: Budget) -> str:
@@ -197,6 +203,25 @@ def difference_table(metrics: Mapping[str, Any]) -> Table:
     return Table(header, rows, title)
 
 
+def readme_parts(metrics: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the README shows of a run: its commands, the tables and the pictures."""
+    studies = metrics["studies"]
+    parts = [
+        ", ".join(
+            f"`{command}`" for command in dict.fromkeys(s["command"] for s in studies.values())
+        ),
+        accuracy_table(metrics).markdown(),
+        difference_table(metrics).markdown(),
+        "![Paired differences over seeds, with intervals](docs/ecrnn-differences.png)",
+        "![What the RNN is given, and which steps count](docs/ecrnn-sequences.png)",
+    ]
+    if ABLATION in studies:
+        found = studies[ABLATION]["findings"]
+        parts += [study_table(studies[ABLATION]).markdown()]
+        parts += ["\n".join(f"- {finding['sentence']}" for finding in found)]
+    return tuple(parts)
+
+
 def _reported(metrics: Mapping[str, Any], figure: Any) -> Any:
     """The report's figure, where the data are the report's."""
     return figure if metrics["dataset"] == DATASET else None
@@ -206,7 +231,8 @@ def _protocol(metrics: Mapping[str, Any]) -> str:
     training = metrics["training"]
     return (
         f"{metrics['dataset']}, budget {metrics['budget']}: {metrics['images']:,} images, "
-        f"{training['epochs']} epochs, {training['optimizer']}, batch {training['batch_size']}"
+        f"{training['epochs']} epochs in batches of {training['batch_size']}, "
+        f"{training['optimizer']}, {metrics['test images']:,} test images"
     )
 
 
@@ -236,7 +262,7 @@ def _draw(
             "ecrnn-differences.png",
             forest_figure(
                 {f"{label} − {baseline(label)}": value for label, value in found.items()},
-                title=f"Differences over seeds, {_protocol(metrics)}",
+                title=f"Paired differences over seeds with 95 % intervals\n{_protocol(metrics)}",
                 measure="difference in test accuracy, points",
                 reported={
                     f"{label} − {baseline(label)}": points(difference)
@@ -246,13 +272,15 @@ def _draw(
             ),
         )
     best = max(figures, key=lambda x: np.mean(figures[x]["measures"]["validation accuracy"]))
-    predicted = predict(trained(best), test.x).argmax(axis=-1)
+    own = RunFolder(folder.path / "runs" / figures[best]["run"])
+    seeds = range(len(figures[best]["seconds"]))
+    matrix = sum(np.asarray(own.load_json(f"seed-{i}.json")["test confusion"]) for i in seeds)
     folder.save_figure(
         "ecrnn-confusion.png",
         confusion_matrix_figure(
-            confusion_matrix(test.y, predicted, classes),
+            matrix,
             classes,
-            title=f"{best}, the best on the images to look at, on the test images, seed 0",
+            title=f"{best} (the best on the held-out images) on the test images, all seeds",
         ),
     )
     both = [label for label in found if label.startswith("ECRNN")]

@@ -4,9 +4,10 @@ An entry of the report's grid is "CNN", or family, RNN and units, as in "ECRNN B
 the command line these are written `cnn` and `ecrnn-bilstm-16-16`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 
@@ -18,7 +19,7 @@ from zoo.reports import Finding
 from zoo.training import TrainingConfig
 from zoo.training.program import Augment
 
-CNN = "CNN"
+CNN, ABLATION = "CNN", "ecrnn-ablation"
 UNITS = ("16", "32", "16-16", "32-32")
 KINDS = ("LSTM", "BiLSTM")
 GRID = (CNN, *(f"{family} {k} {u}" for u in UNITS for family in ("CRNN", "ECRNN") for k in KINDS))
@@ -49,11 +50,13 @@ class Budget:
 
     Args:
         images: training images, a tenth of them held out; None means all.
+        test: test images; None means all.
         training: optimizer, epochs and batch, none of which the report gives.
         augment: as in `fit`.
     """
 
     images: int | None
+    test: int | None
     training: TrainingConfig
     augment: Augment | None = None
 
@@ -62,8 +65,8 @@ _TRAINING = TrainingConfig(
     batch_size=128, learning_rate=2e-3, schedule="cosine", warmup=0.1, clip_norm=1.0
 )
 BUDGETS = {
-    "small": Budget(5_000, _TRAINING),
-    "full": Budget(None, TrainingConfig(), flip_and_crop),
+    "small": Budget(5_000, 2_000, _TRAINING),
+    "full": Budget(None, None, replace(_TRAINING, epochs=30), flip_and_crop),
 }
 
 
@@ -148,14 +151,15 @@ def grid_studies(labels: Sequence[str], budget: Budget) -> tuple[Study, ...]:
     return tuple(studies)
 
 
-def ablation_study(input_shape: tuple[int, int, int], budget: Budget) -> Study:
+def ablation_study(sizes: Mapping[str, Any], budget: Budget) -> Study:
     """What of ECRNN makes the difference, with the smallest of the report's RNNs.
 
     Is it the encoder-decoder, or the dense layers that it is made of, or the BatchNorm before
     the RNN? Does the RNN do anything that a dense classifier would not? Does the order matter?
+    `sizes` are those of the data, as in `Prepared`.
     """
     reference, crnn = "ECRNN LSTM 16", "CRNN LSTM 16"
-    n = model_config("ecrnn", input_shape=input_shape).features
+    n = model_config("ecrnn", **sizes).features
     rnn = grid_setting(crnn, budget).options
     setting = partial(Setting, training=budget.training, augment=budget.augment)
     wide, normed = "dense layers without a bottleneck", "CRNN, BatchNorm before the RNN"
@@ -182,4 +186,4 @@ def ablation_study(input_shape: tuple[int, int, int], budget: Budget) -> Study:
     }
     findings = tuple(Finding(claim, "test accuracy", (pair,)) for claim, pair in claims.items())
     title = "What of ECRNN makes the difference"
-    return Study("ecrnn-ablation", title, settings, reference, findings=findings)
+    return Study(ABLATION, title, settings, reference, findings=findings)

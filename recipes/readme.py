@@ -2,6 +2,7 @@
 
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
+    python -m recipes.readme --ecrnn runs/f
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from recipes import multilabel_cnn_rnn
+from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
@@ -22,6 +23,7 @@ README = Path("README.md")
 PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
+ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,15 @@ class ReadmeOptions:
     """Run folders with the times to show: one seed each, on a machine that did nothing else."""
     multilabel: Path | None = None
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
+    ecrnn: Path | None = None
+    """Run folder of ecrnn, which has a part of its own."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    if not options.runs and options.multilabel is None:
-        raise ZooError("runs or multilabel must name a run folder, got neither.")
+    own_parts = tuple(filter(None, (options.multilabel, options.ecrnn)))
+    if not options.runs and not own_parts:
+        raise ZooError("runs, multilabel or ecrnn must name a run folder, got none.")
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -56,7 +61,10 @@ def main(options: ReadmeOptions) -> None:
             ),
             options.multilabel,
         )
-    folders = (*options.runs, *options.times, *filter(None, (options.multilabel,)))
+    if options.ecrnn is not None:
+        run = _metrics(options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+    folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 

@@ -51,8 +51,12 @@ def command_line(recipe: str, options: SeedOptions) -> str:
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value != field.default and field.name not in ("out", "progress"):
+            name = field.name.replace("_", "-")
+            if isinstance(value, bool):  # a switch, as tyro has them
+                words.append(f"--{name}" if value else f"--no-{name}")
+                continue
             values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+            words += [f"--{name}", *map(str, values)]
     return shlex.join(words)
 
 

@@ -39,7 +39,8 @@ def forest_figure(
     unknown = sorted(set(reported) - set(differences))
     if unknown:
         raise ZooError(f"reported must have labels of differences, got {unknown}.")
-    figure = new_figure(8, 1.4 + 0.3 * len(differences))
+    figure = new_figure(9, 2.2 + 0.3 * len(differences))
+    figure.suptitle(title, wrap=True, parse_math=False)
     axes = figure.subplots()
     axes.axvline(0, color="black", linewidth=0.8)
     for row, (label, difference) in enumerate(differences.items()):
@@ -63,9 +64,8 @@ def forest_figure(
     if reported:
         axes.plot([], [], "x", color=COLOURS[1], label="the report")
     axes.set_yticks(range(len(differences)), list(differences), parse_math=False)
-    axes.invert_yaxis()
+    axes.set_ylim(len(differences) - 0.4, -0.6)  # the first on top
     axes.set_xlabel(measure)
-    axes.set_title(title, wrap=True, parse_math=False)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3)
     return figure
