@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -161,7 +161,7 @@ class RecurrentLayers(nnx.Module):
     def __init__(self, config: RecurrentConfig, *, rngs: nnx.Rngs):
         self.given = config.given
         self.reshape = Reshape((config.features, 1))
-        self.layers = nnx.List()
+        self.layers: nnx.List[Any] = nnx.List()
         directions = 2 if config.bidirectional else 1
         width = 1
         for i, units in enumerate(config.units):

@@ -1,7 +1,7 @@
 """A forest plot: many differences with their intervals, one below the other."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ZooError
 from zoo.reports.figures import COLOURS, new_figure
@@ -58,7 +58,7 @@ def forest_figure(
         if label in reported:
             axes.plot(reported[label], row, "x", color=COLOURS[1])
     # Empty ones: the legend shows what a dot and a cross mean, whichever of them there are.
-    dot = {"marker": "o", "linestyle": "", "color": COLOURS[0]}
+    dot: dict[str, Any] = {"marker": "o", "linestyle": "", "color": COLOURS[0]}
     axes.plot([], [], label="p < 0.05", **dot)
     axes.plot([], [], label="not significant", markerfacecolor="white", **dot)
     if reported:

@@ -1,6 +1,6 @@
 """A picture of the sequences that models read, and of what in them counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ class Sequences(NamedTuple):
 
 
 def sequences_figure(
-    read: Mapping[str, Sequences], names: list[str], *, title: str, influence: str
+    read: Mapping[str, Sequences], names: Sequence[str], *, title: str, influence: str
 ) -> "Figure":
     """A column for each model: all sequences as rows of colours, the first as a line, influence.
 
