@@ -17,23 +17,27 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 import zoo
 from recipes.run import SeedOptions, command_line, continue_run
 from zoo.data import Dataset, Split, hold_out, unit_range
-from zoo.errors import ZooError, unknown_name
+from zoo.errors import ZooError, require, unknown_name
 from zoo.explain import count_parameters
-from zoo.models import model_config, weights_of
+from zoo.models import model_config, set_weights, weights_of
 from zoo.reports import (
     Finding,
     RunFolder,
     Table,
     classification_report,
     confusion_matrix,
+    confusion_matrix_figure,
     curve_measures,
     default_run_path,
     environment,
@@ -152,6 +156,15 @@ def choose_studies(studies: Sequence[Study], name: str) -> tuple[Study, ...]:
     return tuple(study for study in studies if study.name == name)
 
 
+def with_epochs(study: Study, epochs: int) -> Study:
+    """The study with another number of epochs in all its settings."""
+    settings = tuple(
+        replace(setting, training=replace(setting.training, epochs=epochs))
+        for setting in study.settings
+    )
+    return replace(study, settings=settings)
+
+
 def run_studies(
     recipe: str,
     studies: Sequence[Study],
@@ -196,6 +209,76 @@ def run_studies(
             print(finding["sentence"])
     print(f"\nEverything is in {folder.path}.")
     return folder
+
+
+def keep_model(folder: RunFolder, study: str, label: str) -> None:
+    """Notes which setting `load_model` takes, and writes its reports on the test split.
+
+    `classes` is seed 0's precision, recall and F1, `confusion.png` adds up all seeds.
+    """
+    figures = folder.load_json("metrics.json")["studies"][study]
+    key, seeds = figures["settings"][label]["run"], figures["seeds"]
+    own = RunFolder(folder.path / "runs" / key)
+    classes = own.load_json("config.json")["classes"]
+    counts = np.array(
+        [own.load_json(f"seed-{seed}.json")["test confusion"] for seed in range(seeds)]
+    )
+    predicted = np.tile(np.arange(len(classes)), len(classes))
+    true = np.repeat(np.arange(len(classes)), len(classes))
+    report = classification_report(
+        np.repeat(true, counts[0].ravel()), np.repeat(predicted, counts[0].ravel()), classes
+    ).table(f"{label} on the test split, seed 0")
+    folder.save_table("classes", report)
+    title = f"{label} on the test split, {_seeds(seeds)}"
+    folder.save_figure(
+        "confusion.png", confusion_matrix_figure(counts.sum(axis=0), classes, title=title)
+    )
+    folder.save_json("model.json", {"run": key})
+    print(f"\n{report.text()}")
+
+
+class LoadedRun(NamedTuple):
+    """A trained model, the description of its run, and the folder of both."""
+
+    model: nnx.Module
+    description: Mapping[str, Any]
+    folder: RunFolder
+
+
+def load_model(path: Path) -> LoadedRun:
+    """The model, seed 0's, of a run folder that `keep_model` has been asked for.
+
+    Raises:
+        ZooError: there is no such model, or its weights are not those of its description.
+    """
+    if not (path / "model.json").is_file():
+        raise ZooError(
+            f"{path} must be the folder of a finished run of a preset, got no model.json in it."
+        )
+    folder = RunFolder(path)
+    own = RunFolder(path / "runs" / folder.load_json("model.json")["run"])
+    description = own.load_json("config.json")
+    options = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in description["options"].items()
+    }
+    model = zoo.create_model(description["model"], rngs=nnx.Rngs(0), **options)
+    weights = own.path / "seed-0.safetensors"
+    safetensors = require("safetensors", "train")
+    try:
+        set_weights(model, require("safetensors.numpy", "train").load_file(weights))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ZooError(f"{weights} cannot be read: {error}.") from error
+    model.eval()
+    return LoadedRun(model, description, own)
+
+
+def print_probabilities(run: LoadedRun, x: np.ndarray) -> None:
+    """Predicts one example `[1, ...]` and prints its classes, the most probable first."""
+    logits = jnp.asarray(predict(run.model, x)[0])
+    probabilities = np.asarray(jax.nn.softmax(logits))
+    for i in np.argsort(-probabilities):
+        print(f"{probabilities[i]:.4f}  {run.description['classes'][i]}")
 
 
 def _seeds(number: int) -> str:

@@ -1,7 +1,14 @@
 """Data sets by name, as NumPy arrays; random changes to images; texts as numbers."""
 
 from zoo.data.annotations import VOC_CLASSES, load_coco, load_label_lists, load_voc
-from zoo.data.augmentation import cutout, in_copies, random_crop, random_flip, unit_range
+from zoo.data.augmentation import (
+    cutout,
+    drop_words,
+    in_copies,
+    random_crop,
+    random_flip,
+    unit_range,
+)
 from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
 from zoo.data.scenes import SceneConfig, cooccurrence_table, scenes
 from zoo.data.sources import list_datasets, load
@@ -17,6 +24,7 @@ __all__ = [
     "TextEncoder",
     "cooccurrence_table",
     "cutout",
+    "drop_words",
     "hold_out",
     "in_copies",
     "list_datasets",
