@@ -19,7 +19,6 @@ finished is never run again.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from typing import Any, Literal
 
 import jax
@@ -44,7 +43,7 @@ from recipes.ecrnn_settings import (
     reported_difference,
 )
 from recipes.run import RunOptions, load_or_fall_back
-from recipes.study import Prepared, images_with_validation, run_studies, study_table
+from recipes.study import Prepared, images_with_validation, keep_model, run_studies, study_table
 from zoo.data import Dataset, Split, hold_out
 from zoo.errors import require
 from zoo.models import CRNN, ECRNN, set_weights
@@ -53,7 +52,6 @@ from zoo.reports import (
     RunFolder,
     Sequences,
     Table,
-    confusion_matrix_figure,
     forest_figure,
     mean_interval,
     paired_differences,
@@ -108,7 +106,16 @@ def main(options: ECRNNOptions) -> None:
         if table.rows:
             folder.save_table(name, table)
             print(f"\n{table.text()}")
-    _draw(metrics, prepared, budget, folder)
+    compared = list(differences(metrics))
+    if compared:
+        _draw_differences(metrics, folder)
+    both = [label for label in compared if label.startswith("ECRNN")]
+    if both:
+        _draw_sequences(both[0], prepared, budget, metrics, folder)
+    found = grid_figures(metrics)
+    best = max(found, key=lambda x: np.mean(found[x]["measures"]["validation accuracy"]))
+    print(f"\nThe best on the held-out images is {best}.")
+    keep_model(folder, found[best]["study"], best)
 
 
 def prepare(data: Dataset, budget: Budget) -> Prepared:
@@ -138,12 +145,12 @@ def _about(prepared: Prepared, budget: Budget) -> str:
 
 
 def grid_figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of each grid entry that was run; where there are several, those of most seeds."""
+    """The figures of each grid entry that was run, from the study that has most of its seeds."""
     found: dict[str, Any] = {}
-    for study in metrics["studies"].values():
+    for name, study in metrics["studies"].items():
         for label, figures in study["settings"].items():
             if label not in found or len(found[label]["seconds"]) < len(figures["seconds"]):
-                found[label] = figures
+                found[label] = {"study": name, **figures}
     return {label: found[label] for label in GRID if label in found}
 
 
@@ -236,69 +243,45 @@ def _protocol(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _draw(
-    metrics: Mapping[str, Any], prepared: Prepared, budget: Budget, folder: RunFolder
-) -> None:
-    """The differences, the confusion matrix of the best, and what the RNN is given."""
-    test, classes = prepared.data.test, prepared.data.classes
-    figures = grid_figures(metrics)
-
-    @cache
-    def trained(label: str) -> Any:
-        """The model of that label and seed 0."""
-        setting = grid_setting(label, budget)
-        model = zoo.create_model(
-            setting.model, rngs=nnx.Rngs(0), **{**prepared.sizes, **setting.options}
-        )
-        file = folder.path / "runs" / figures[label]["run"] / "seed-0.safetensors"
-        set_weights(model, require("safetensors.numpy", "train").load_file(file))
-        model.eval()
-        return model
-
-    found = differences(metrics)
-    if found:
-        reported = {label: _reported(metrics, reported_difference(label)) for label in found}
-        folder.save_figure(
-            "ecrnn-differences.png",
-            forest_figure(
-                {f"{label} − {baseline(label)}": value for label, value in found.items()},
-                title=f"Paired differences over seeds with 95 % intervals\n{_protocol(metrics)}",
-                measure="difference in test accuracy, points",
-                reported={
-                    f"{label} − {baseline(label)}": points(difference)
-                    for label, difference in reported.items()
-                    if difference is not None
-                },
-            ),
-        )
-    best = max(figures, key=lambda x: np.mean(figures[x]["measures"]["validation accuracy"]))
-    own = RunFolder(folder.path / "runs" / figures[best]["run"])
-    seeds = range(len(figures[best]["seconds"]))
-    matrix = sum(np.asarray(own.load_json(f"seed-{i}.json")["test confusion"]) for i in seeds)
+def _draw_differences(metrics: Mapping[str, Any], folder: RunFolder) -> None:
+    names = {label: f"{label} − {baseline(label)}" for label in differences(metrics)}
+    reported = {label: _reported(metrics, reported_difference(label)) for label in names}
     folder.save_figure(
-        "ecrnn-confusion.png",
-        confusion_matrix_figure(
-            matrix,
-            classes,
-            title=f"{best} (the best on the held-out images) on the test images, all seeds",
+        "ecrnn-differences.png",
+        forest_figure(
+            {names[label]: found for label, found in differences(metrics).items()},
+            title=f"Paired differences over seeds with 95 % intervals\n{_protocol(metrics)}",
+            measure="difference in test accuracy, points",
+            reported={names[label]: points(found) for label, found in reported.items() if found},
         ),
     )
-    both = [label for label in found if label.startswith("ECRNN")]
-    if both:
-        shown = [int(np.flatnonzero(test.y == i)[0]) for i in range(len(classes))]
-        read = {
-            label: read_sequences(trained(label), test.x, shown)
-            for label in (baseline(both[0]), both[0])
-        }
-        folder.save_figure(
-            "ecrnn-sequences.png",
-            sequences_figure(
-                read,
-                classes,
-                title="What the RNN is given, for one test image of each class, seed 0",
-                influence="influence on\nthe largest logit",
-            ),
+
+
+def _draw_sequences(
+    ecrnn: str, prepared: Prepared, budget: Budget, metrics: Mapping[str, Any], folder: RunFolder
+) -> None:
+    """What the RNN is given in the ECRNN of that label and in the CRNN it is compared with."""
+    test, classes = prepared.data.test, prepared.data.classes
+    shown = [int(np.flatnonzero(test.y == i)[0]) for i in range(len(classes))]
+    read = {}
+    for label in (baseline(ecrnn), ecrnn):
+        setting = grid_setting(label, budget)
+        model: Any = zoo.create_model(
+            setting.model, rngs=nnx.Rngs(0), **{**prepared.sizes, **setting.options}
         )
+        run = grid_figures(metrics)[label]["run"]
+        file = folder.path / "runs" / run / "seed-0.safetensors"
+        set_weights(model, require("safetensors.numpy", "train").load_file(file))
+        read[label] = read_sequences(model, test.x, shown)
+    folder.save_figure(
+        "ecrnn-sequences.png",
+        sequences_figure(
+            read,
+            classes,
+            title="What the RNN is given, for one test image of each class, seed 0",
+            influence="influence on\nthe largest logit",
+        ),
+    )
 
 
 def read_sequences(model: CRNN | ECRNN, x: np.ndarray, shown: Sequence[int]) -> Sequences:

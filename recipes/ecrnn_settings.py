@@ -9,10 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import jax
-
+from recipes.cifar10_cnn import shift_and_flip
 from recipes.study import Setting, Study
-from zoo.data import random_crop, random_flip
 from zoo.errors import unknown_name
 from zoo.models import model_config
 from zoo.reports import Finding
@@ -38,12 +36,6 @@ REPORTED_DIFFERENCES = {
 }
 
 
-def flip_and_crop(key: jax.Array, images: jax.Array) -> jax.Array:
-    """Each image mirrored or not, and moved by up to four pixels."""
-    flip_key, crop_key = jax.random.split(key)
-    return random_crop(crop_key, random_flip(flip_key, images), padding=4)
-
-
 @dataclass(frozen=True)
 class Budget:
     """How much of the data is used, and the training, the same for every entry of the grid.
@@ -66,7 +58,7 @@ _TRAINING = TrainingConfig(
 )
 BUDGETS = {
     "small": Budget(5_000, 2_000, _TRAINING),
-    "full": Budget(None, None, replace(_TRAINING, epochs=30), flip_and_crop),
+    "full": Budget(None, None, replace(_TRAINING, epochs=30), shift_and_flip),
 }
 
 
