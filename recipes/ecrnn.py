@@ -32,6 +32,7 @@ from recipes.ecrnn_settings import (
     BUDGETS,
     CNN,
     GRID,
+    MOMENTUM,
     Budget,
     ablation_study,
     baseline,
@@ -140,7 +141,8 @@ def _about(prepared: Prepared, budget: Budget) -> str:
         "Chosen here, since the report does not say, and equal for all: "
         f"{training.optimizer}, learning rate {training.learning_rate:g} ({training.schedule}), "
         f"batch {training.batch_size}, {training.epochs} epochs, {steps:,} steps"
-        f"{'' if budget.augment is None else ', images mirrored and moved'}."
+        f"{'' if budget.augment is None else ', images mirrored and moved'}, "
+        f"BatchNorm's momentum {MOMENTUM:g}."
     )
 
 

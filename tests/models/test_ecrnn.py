@@ -9,6 +9,7 @@ import zoo
 from tests.functional import reference
 from tests.functional.cases import zoo_error
 from zoo.explain import count_parameters, layer_table
+from zoo.layers import BatchNormalization
 from zoo.models import model_config, weights_of
 
 # As it stands in the report, but for its first and its last row, which have no weights: the
@@ -219,6 +220,14 @@ def test_dense_layers_of_other_widths():
     )
 
 
+@pytest.mark.parametrize(("name", "norms"), [("ecrnn_cnn", 2), ("crnn", 3), ("ecrnn", 6)])
+def test_the_momentum_is_that_of_every_batch_norm(name, norms):
+    options = {"batch_norm": True} if name == "crnn" else {}
+    model = zoo.create_model(name, rngs=nnx.Rngs(0), **SMALL, momentum=0.5, **options)
+    found = [m.momentum for _, m in nnx.iter_modules(model) if isinstance(m, BatchNormalization)]
+    assert found == [0.5] * norms
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -234,6 +243,7 @@ def test_dense_layers_of_other_widths():
         ({"units": ()}, "units must be a tuple with a size for each layer, got ()."),
         ({"units": (16, 0)}, "units[1] must be a positive integer, got 0."),
         ({"filters": (0,)}, "filters[0] must be a positive integer, got 0."),
+        ({"momentum": 1.0}, "momentum must be at least 0 and less than 1, got 1.0."),
         ({"bidirectional": "yes"}, "bidirectional must be True or False, got 'yes'."),
     ],
 )

@@ -19,6 +19,7 @@ from recipes.ecrnn import ECRNNOptions
 from recipes.ecrnn_settings import (
     BUDGETS,
     GRID,
+    MOMENTUM,
     REPORTED_CNN,
     UNITS,
     ablation_study,
@@ -79,7 +80,9 @@ def rows_of(file):
 def test_a_run_folder_has_all_of_the_run(run):
     names = {path.name for path in run.iterdir()}
     tables = {
-        f"{t}.{kind}" for t in ("accuracy", "differences", "ecrnn-16") for kind in ("md", "csv")
+        f"{stem}.{kind}"
+        for stem in ("accuracy", "differences", "ecrnn-16", "classes")
+        for kind in ("md", "csv")
     }
     pictures = {f"ecrnn-{p}.png" for p in ("16", "differences", "sequences")}
     assert names == tables | pictures | {
@@ -249,7 +252,7 @@ def test_the_ablation_changes_one_thing_at_a_time():
     assert configs["CRNN, BatchNorm before the RNN"] == replace(crnn, batch_norm=True)
     assert configs["CRNN, features shuffled"] == replace(crnn, given="shuffled")
     assert configs["encoder-decoder without an RNN"] == model_config(
-        "ecrnn_cnn", **sizes, encoder_decoder=True
+        "ecrnn_cnn", **sizes, encoder_decoder=True, momentum=MOMENTUM
     )
     assert len(configs) == 8
     assert {s.training for s in study.settings} == {BUDGETS["small"].training}

@@ -48,7 +48,11 @@ class CRNN(nnx.Module):
     def __init__(self, config: CRNNConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.features = ConvFeatures(config, rngs=rngs)
-        self.norm = BatchNormalization(config.features) if config.batch_norm else None
+        self.norm = (
+            BatchNormalization(config.features, momentum=config.momentum)
+            if config.batch_norm
+            else None
+        )
         self.recurrent = RecurrentLayers(config, rngs=rngs)
         self.logits = Dense(self.recurrent.out_features, config.classes, rngs=rngs)
 

@@ -68,7 +68,7 @@ class ECRNN(nnx.Module):
     def __init__(self, config: ECRNNConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.features = ConvFeatures(config, rngs=rngs)
-        self.dense = DenseBlocks(config.features, config.widths, rngs=rngs)
+        self.dense = DenseBlocks(config, config.widths, rngs=rngs)
         self.recurrent = RecurrentLayers(config, rngs=rngs)
         self.logits = Dense(self.recurrent.out_features, config.classes, rngs=rngs)
 

@@ -55,7 +55,7 @@ class ECRNNCNN(nnx.Module):
         self.config = config
         self.features = ConvFeatures(config, rngs=rngs)
         widths = encoder_decoder_widths(config.features) if config.encoder_decoder else ()
-        self.dense = DenseBlocks(config.features, widths, rngs=rngs)
+        self.dense = DenseBlocks(config, widths, rngs=rngs)
         self.logits = Dense(config.features, config.classes, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
