@@ -3,6 +3,7 @@
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
     python -m recipes.readme --scratch runs/f
+    python -m recipes.readme --ecrnn runs/f
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from recipes import multilabel_cnn_rnn
+from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
@@ -24,6 +25,7 @@ PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
+ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class ReadmeOptions:
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
     scratch: Path | None = None
     """Run folder of inception_gru train --from-scratch, likewise."""
+    ecrnn: Path | None = None
+    """Run folder of ecrnn, which has a part of its own."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    named = tuple(filter(None, (options.multilabel, options.scratch)))
-    if not options.runs and not named:
-        raise ZooError("runs, multilabel or scratch must name a run folder, got none.")
+    own_parts = tuple(filter(None, (options.multilabel, options.scratch, options.ecrnn)))
+    if not options.runs and not own_parts:
+        raise ZooError("runs, multilabel, scratch or ecrnn must name a run folder, got none.")
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -64,7 +68,10 @@ def main(options: ReadmeOptions) -> None:
     if options.scratch is not None:
         run = _metrics(options.scratch)
         _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
-    folders = (*options.runs, *options.times, *named)
+    if options.ecrnn is not None:
+        run = _metrics(options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+    folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 

@@ -1,4 +1,4 @@
-"""Random changes to batches of images, as pure functions of a key, inside compiled programs."""
+"""Random changes to batches of images and texts, pure functions of a key, in compiled programs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from zoo.data.text import PAD, UNKNOWN
 from zoo.errors import ZooError, check_positive
 
 
@@ -85,6 +86,27 @@ def cutout(key: jax.Array, images: jax.Array, *, size: int) -> jax.Array:
 
     square = covered(row_key, height)[:, :, None] & covered(column_key, width)[:, None, :]
     return jnp.where(square[..., None], jnp.zeros_like(images), images)
+
+
+def drop_words(key: jax.Array, ids: jax.Array, *, rate: float) -> jax.Array:
+    """Makes each piece of a text unknown with probability `rate`; padding stays padding.
+
+    Args:
+        key: a JAX random key.
+        ids: `[B, T]`, integers, as from `TextEncoder`.
+        rate: at least 0 and less than 1.
+
+    Returns:
+        As `ids`.
+
+    Source: "word dropout" of Iyyer et al., 2015, https://aclanthology.org/P15-1162
+    """
+    if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise ZooError(f"ids must be integers of shape [B, T], got {ids.dtype} of {ids.shape}.")
+    if not 0 <= rate < 1:
+        raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
+    dropped = jax.random.bernoulli(key, rate, ids.shape) & (ids != PAD)
+    return jnp.where(dropped, jnp.asarray(UNKNOWN, ids.dtype), ids)
 
 
 def in_copies(
