@@ -4,6 +4,7 @@
     python -m recipes.readme --multilabel runs/e
     python -m recipes.readme --scratch runs/f
     python -m recipes.readme --ecrnn runs/f
+    python -m recipes.readme --studies runs/f runs/g
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 
 from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
+from recipes.study import study_table
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
 from zoo.reports.tables import Cell
@@ -26,6 +28,7 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
 ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
+STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,20 @@ class ReadmeOptions:
     """Run folder of inception_gru train --from-scratch, likewise."""
     ecrnn: Path | None = None
     """Run folder of ecrnn, which has a part of its own."""
+    studies: tuple[Path, ...] = ()
+    """Run folders of recipes with studies, in the order of their part."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    own_parts = tuple(filter(None, (options.multilabel, options.scratch, options.ecrnn)))
+    own_parts = (
+        *filter(None, (options.multilabel, options.scratch, options.ecrnn)),
+        *options.studies,
+    )
     if not options.runs and not own_parts:
-        raise ZooError("runs, multilabel, scratch or ecrnn must name a run folder, got none.")
+        raise ZooError(
+            "runs, multilabel, scratch, ecrnn or studies must name a run folder, got none."
+        )
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -71,6 +81,10 @@ def main(options: ReadmeOptions) -> None:
     if options.ecrnn is not None:
         run = _metrics(options.ecrnn)
         _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+    if options.studies:
+        studies = tuple(map(_metrics, options.studies))
+        tables = [part for run in studies for part in studies_of(run)]
+        _rewrite(STUDIES, (*tables, machines(studies)))
     folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
@@ -99,6 +113,15 @@ def training_sentence(run: Mapping[str, Any]) -> str:
         f"{epochs} epochs took {min(seconds):.0f} to {max(seconds):.0f} s a seed, compiling "
         f"included{together}."
     )
+
+
+def studies_of(run: Mapping[str, Any]) -> list[str]:
+    """The table of each study of a run, the command that made it, and what became of findings."""
+    parts = []
+    for figures in run["studies"].values():
+        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
+        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
+    return parts
 
 
 def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 LENGTH = 6
 # No padding, which may be left out.
 TEXTS = jax.random.randint(jax.random.key(0), (BATCH, LENGTH), 1, 16)
+BAGS = jax.random.randint(jax.random.key(0), (BATCH, LENGTH, 3), 1, 16)
 LABELS = jnp.arange(BATCH) % CLASSES
 # Sizes that would only make a model deeper, and slow to compile.
 DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3}
@@ -50,6 +51,8 @@ def sizes(name: str) -> list[str]:
 @cache
 def batch(name: str) -> jax.Array:
     """What a model takes."""
+    if name == "text_ngram_lstm":
+        return BAGS
     if name in TEXT_MODELS:
         return TEXTS
     return jax.random.uniform(jax.random.key(0), (BATCH, *shape(name)))
@@ -211,7 +214,7 @@ def test_a_wrong_input_shape_is_refused(name, wrong):
 
 @every_model
 def test_a_wrong_size_is_refused(name):
-    what = "length" if name in TEXT_MODELS else "channels"
+    what = {"text_ngram_lstm": "ids"}.get(name, "length" if name in TEXT_MODELS else "channels")
     with zoo_error(f"{what} must be a positive integer, got 0."):
         zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(*batch(name).shape[1:-1], 0))
     for option in sizes(name):

@@ -5,12 +5,14 @@ from zoo.data.augmentation import (
     cutout,
     drop_words,
     in_copies,
+    in_sequence,
     random_crop,
     random_flip,
     unit_range,
 )
 from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
 from zoo.data.folders import choose_classes, load_folder
+from zoo.data.ngrams import NGramConfig, NGramEncoder
 from zoo.data.scenes import SceneConfig, cooccurrence_table, scenes
 from zoo.data.sources import list_datasets, load
 from zoo.data.text import TextConfig, TextEncoder
@@ -19,6 +21,8 @@ __all__ = [
     "VOC_CLASSES",
     "Dataset",
     "DatasetUnavailable",
+    "NGramConfig",
+    "NGramEncoder",
     "SceneConfig",
     "Split",
     "TextConfig",
@@ -29,6 +33,7 @@ __all__ = [
     "drop_words",
     "hold_out",
     "in_copies",
+    "in_sequence",
     "list_datasets",
     "load",
     "load_coco",
