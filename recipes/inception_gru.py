@@ -102,6 +102,8 @@ class Train(RunOptions):
             check_positive(size=self.size)
         if self.folder is not None and self.dataset is not None:
             raise ZooError("folder and dataset cannot both be given.")
+        if self.weights is not None and not self.weights.is_file():
+            raise ZooError(f"weights must be a file of Keras, got no file {self.weights}.")
         chosen = [
             name for name in ("weights", "from_scratch", "random_encoder") if getattr(self, name)
         ]
@@ -160,10 +162,9 @@ def train(options: Train) -> None:
     data = _data(options, config.input_shape)
     config = replace(config, classes=len(data.classes))
     folder = RunFolder(options.out or default_run_path(NAME))
-    label = _label(options)
-    about = {
+    about: dict[str, Any] = {
         "study": NAME,
-        "label": label,
+        "label": _label(options),
         "dataset": data.name,
         "classes": data.classes,
         "model": "inception_a_gru" if options.from_scratch else "inception_gru",
