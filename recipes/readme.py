@@ -3,6 +3,8 @@
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
     python -m recipes.readme --scratch runs/f
+    python -m recipes.readme --ecrnn runs/f
+    python -m recipes.readme --studies runs/f runs/g
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -13,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from recipes import multilabel_cnn_rnn
+from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
+from recipes.study import study_table
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
 from zoo.reports.tables import Cell
@@ -24,6 +27,8 @@ PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
+ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
+STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,22 @@ class ReadmeOptions:
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
     scratch: Path | None = None
     """Run folder of inception_gru train --from-scratch, likewise."""
+    ecrnn: Path | None = None
+    """Run folder of ecrnn, which has a part of its own."""
+    studies: tuple[Path, ...] = ()
+    """Run folders of recipes with studies, in the order of their part."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    named = tuple(filter(None, (options.multilabel, options.scratch)))
-    if not options.runs and not named:
-        raise ZooError("runs, multilabel or scratch must name a run folder, got none.")
+    own_parts = (
+        *filter(None, (options.multilabel, options.scratch, options.ecrnn)),
+        *options.studies,
+    )
+    if not options.runs and not own_parts:
+        raise ZooError(
+            "runs, multilabel, scratch, ecrnn or studies must name a run folder, got none."
+        )
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -64,7 +78,14 @@ def main(options: ReadmeOptions) -> None:
     if options.scratch is not None:
         run = _metrics(options.scratch)
         _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
-    folders = (*options.runs, *options.times, *named)
+    if options.ecrnn is not None:
+        run = _metrics(options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+    if options.studies:
+        studies = tuple(map(_metrics, options.studies))
+        tables = [part for run in studies for part in studies_of(run)]
+        _rewrite(STUDIES, (*tables, machines(studies)))
+    folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 
@@ -92,6 +113,15 @@ def training_sentence(run: Mapping[str, Any]) -> str:
         f"{epochs} epochs took {min(seconds):.0f} to {max(seconds):.0f} s a seed, compiling "
         f"included{together}."
     )
+
+
+def studies_of(run: Mapping[str, Any]) -> list[str]:
+    """The table of each study of a run, the command that made it, and what became of findings."""
+    parts = []
+    for figures in run["studies"].values():
+        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
+        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
+    return parts
 
 
 def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:

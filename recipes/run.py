@@ -15,12 +15,9 @@ FALLBACK = "digits"
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Options that every recipe on images has."""
+class SeedOptions:
+    """Options that every recipe has."""
 
-    dataset: str | None = None
-    """Train on this data set and on no other. Without it the recipe's own is used or, where no
-    source of that answers, the small digits that come with scikit-learn."""
     seeds: int = 1
     """How many seeds, from 0 on. With two or more there are intervals."""
     epochs: int | None = None
@@ -39,7 +36,16 @@ class RunOptions:
             check_positive(epochs=self.epochs)
 
 
-def command_line(recipe: str, options: RunOptions) -> str:
+@dataclass(frozen=True)
+class RunOptions(SeedOptions):
+    """Options that every recipe on images has."""
+
+    dataset: str | None = None
+    """Train on this data set and on no other. Without it the recipe's own is used or, where no
+    source of that answers, the small digits that come with scikit-learn."""
+
+
+def command_line(recipe: str, options: SeedOptions) -> str:
     """The command that asks for these options, but for where its results go.
 
     Args:

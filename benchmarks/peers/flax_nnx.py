@@ -233,7 +233,7 @@ class Adapter(JaxParticipant):
             LAYERS.get(layer.kind, _Function)(layer, self.material, rngs)
             for layer in self.network.layers
         )
-        split: Any = nnx.split(modules, nnx.Param, ...)  # type: ignore[misc]
+        split: Any = nnx.split(modules, nnx.Param, ...)
         self.graphdef, self.params, self.rest = split
 
     def apply(
@@ -248,5 +248,5 @@ class Adapter(JaxParticipant):
             return modules[names[layer.name]](inputs[0] if len(inputs) == 1 else inputs, mask)
 
         outputs = self.network.run(call, x)
-        split: Any = nnx.split(modules, nnx.Param, ...)  # type: ignore[misc]
+        split: Any = nnx.split(modules, nnx.Param, ...)
         return outputs, split[2]

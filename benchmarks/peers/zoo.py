@@ -34,7 +34,7 @@ class Adapter:
         self._model = model
         evaluating = nnx.clone(model)
         evaluating.eval()
-        split: Any = nnx.split(evaluating, nnx.Param, ...)  # type: ignore[misc]
+        split: Any = nnx.split(evaluating, nnx.Param, ...)
         graphdef, self._params, self._rest = split
 
         def forward(params: Any, rest: Any, x: jax.Array) -> jax.Array:
