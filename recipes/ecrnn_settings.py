@@ -56,10 +56,10 @@ class Budget:
 # Short runs end with the statistics of their end.
 MOMENTUM = 0.9
 _TRAINING = TrainingConfig(
-    batch_size=64, epochs=4, learning_rate=2e-3, schedule="cosine", warmup=0.1, clip_norm=1.0
+    batch_size=64, epochs=3, learning_rate=2e-3, schedule="cosine", warmup=0.1, clip_norm=1.0
 )
 BUDGETS = {
-    "small": Budget(3_600, 2_000, _TRAINING),
+    "small": Budget(4_800, 2_000, _TRAINING),
     "full": Budget(None, None, replace(_TRAINING, batch_size=128, epochs=30), shift_and_flip),
 }
 
