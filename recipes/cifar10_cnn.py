@@ -13,12 +13,12 @@ advice asks for). Scores, spread, minutes and the machine stand in the README.
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax
-
 from recipes.command import run_command
+from recipes.prediction import load_model, print_probabilities
 from recipes.run import RunOptions, load_or_fall_back
 from recipes.study import (
     Setting,
@@ -27,12 +27,10 @@ from recipes.study import (
     choose_studies,
     images_with_validation,
     keep_model,
-    load_model,
-    print_probabilities,
     run_studies,
     with_epochs,
 )
-from zoo.data import hold_out, random_crop, random_flip
+from zoo.data import hold_out, in_sequence, random_crop, random_flip
 from zoo.data.images import decode_images
 from zoo.errors import ZooError, require
 from zoo.reports import Finding
@@ -44,12 +42,7 @@ NAME = "cifar10_cnn"
 TRAINING = TrainingConfig(epochs=10, batch_size=64)
 SMALL_EPOCHS, SMALL_SHARE = 5, 0.1
 PEAK = "best validation accuracy"  # what one reads off the report's curves
-
-
-def shift_and_flip(key: jax.Array, images: jax.Array) -> jax.Array:
-    """Moves each image by up to four pixels and mirrors half of them."""
-    crop_key, flip_key = jax.random.split(key)
-    return random_flip(flip_key, random_crop(crop_key, images, padding=4))
+SHIFTED_AND_MIRRORED = in_sequence(partial(random_crop, padding=4), random_flip)
 
 
 def cnn(label: str, training: TrainingConfig = TRAINING, **options: object) -> Setting:
@@ -126,7 +119,7 @@ REGULARISATION = Study(
         cnn("dropout 0.5", dropout=0.5),
         cnn("L2 0.0001", replace(TRAINING, l2=1e-4)),
         cnn("early stopping", replace(TRAINING, patience=2)),
-        replace(cnn("shifted and mirrored"), augment=shift_and_flip),
+        replace(cnn("shifted and mirrored"), augment=SHIFTED_AND_MIRRORED),
     ),
     reference="none",
 )
@@ -164,7 +157,7 @@ PRESETS = {
                     "block_dropout": 0.1,
                     "dropout": 0.3,
                 },
-                augment=shift_and_flip,
+                augment=SHIFTED_AND_MIRRORED,
             ),
         ),
         reference=BEST,
@@ -199,7 +192,7 @@ class PredictOptions:
 def main(options: CIFAR10Options) -> None:
     """Runs the preset, or the studies that were asked for."""
     chosen = PRESETS[options.preset] if options.study is None else None
-    studies = (chosen,) if chosen else choose_studies(STUDIES, options.study or "all")
+    studies = (chosen,) if chosen else choose_studies(STUDIES, options.study)
     data = load_or_fall_back("cifar10", options)
     epochs = options.epochs
     if options.budget == "small":

@@ -12,20 +12,21 @@ Options = TypeVar("Options")
 
 def run_command(
     main: Callable[[Options], None],
-    options: type[Options],
+    options: Any,
     about: str | None,
     commands: Mapping[str, tuple[Callable[[Any], None], type[Any]]] = {},
 ) -> None:
-    """Parses the command line into `options`, a dataclass, and calls `main` with it.
+    """Parses the command line into `options` and calls `main` with it.
 
-    A first word that is among `commands` has a function and options of its own instead.
+    `options` is a dataclass, or a union of them, which are subcommands then. A first word that is
+    among `commands` has a function and options of its own instead.
 
     What a user can mend ends with one message and status 2, without a traceback; an interrupt
     from the keyboard with status 130. Everything else is a bug and shows its traceback.
     """
     program, words = f"python -m recipes.{Path(sys.argv[0]).stem}", sys.argv[1:]
     call: Callable[[Any], None] = main
-    asked: type[Any] = options
+    asked: Any = options
     if words and words[0] in commands:
         call, asked = commands[words[0]]
         program, words, about = f"{program} {words[0]}", words[1:], call.__doc__

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from recipes.prediction import LoadedRun, load_model, print_probabilities
 from recipes.study import (
-    LoadedRun,
     Prepared,
     Setting,
     Study,
@@ -16,18 +16,25 @@ from recipes.study import (
     choose_studies,
     digest,
     keep_model,
-    load_model,
-    print_probabilities,
     run_studies,
     with_epochs,
 )
-from zoo.data import Dataset, Split, TextConfig, TextEncoder, load
-from zoo.errors import ZooError, check_positive, require
+from zoo.data import (
+    Dataset,
+    NGramConfig,
+    NGramEncoder,
+    Split,
+    TextConfig,
+    TextEncoder,
+    load,
+)
+from zoo.errors import ZooError, check_positive, require, unknown_name
 from zoo.training import TrainingConfig
 
 # The report does not say its optimiser, batch or epochs; these are Keras's defaults and epochs
 # enough for every setting to overfit.
 TRAINING = TrainingConfig(epochs=20, batch_size=32)
+PIECES, NGRAMS = "tokenizer.json", "ngrams.json"
 LENGTH = 80  # the longest training sentence has 77 words
 STOPPING = replace(TRAINING, epochs=40, patience=5)
 
@@ -77,23 +84,29 @@ def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
             asked[name] = getattr(options, name)
 
     @cache
-    def encoded(config: TextConfig) -> Prepared:
-        encoder = TextEncoder.fit(data.train.x, config)
+    def encoded(config: TextConfig | NGramConfig) -> Prepared:
+        encoder: TextEncoder | NGramEncoder
+        if isinstance(config, NGramConfig):
+            encoder, file = NGramEncoder.fit(data.train.x, config), NGRAMS
+        else:
+            encoder, file = TextEncoder.fit(data.train.x, config), PIECES
 
         def ids(split: Split) -> Split:
             return Split(encoder.encode(split.x), split.y)
 
         sizes = {
-            "input_shape": (encoder.length,),
+            "input_shape": encoder.shape,
             "vocabulary": encoder.vocabulary,
             "classes": len(data.classes),
         }
         splits = replace(
             data, train=ids(data.train), validation=ids(validation), test=ids(data.test)
         )
-        return Prepared(splits, sizes, files={"tokenizer.json": encoder.to_json()})
+        return Prepared(splits, sizes, files={file: encoder.to_json()})
 
     def prepare(setting: Setting) -> Prepared:
+        if setting.model == "text_ngram_lstm":
+            return encoded(NGramConfig(**{**setting.data, **asked}))
         return encoded(TextConfig(**{"length": LENGTH, **setting.data, **asked}))
 
     return data, prepare
@@ -103,8 +116,10 @@ def run_nusax(
     recipe: str, options: NusaXOptions, studies: Sequence[Study], presets: Mapping[str, Study]
 ) -> None:
     """Runs studies, or a preset: the study of its name, whose first setting is the model."""
+    if options.preset not in presets:
+        raise unknown_name("preset of this recipe", options.preset, presets)
     chosen = presets[options.preset] if options.study is None else None
-    asked = (chosen,) if chosen else choose_studies(studies, options.study or "all")
+    asked = (chosen,) if chosen else choose_studies(studies, options.study)
     data, prepare = prepare_texts(options)
     if options.epochs is not None:
         asked = tuple(with_epochs(study, options.epochs) for study in asked)
@@ -139,19 +154,23 @@ def predict_text(options: PredictOptions) -> None:
     print_probabilities(run, encoder.encode([options.text]))
 
 
-def encoder_of(run: LoadedRun) -> TextEncoder:
+def encoder_of(run: LoadedRun) -> TextEncoder | NGramEncoder:
     """The vocabulary of a model.
 
     Raises:
         ZooError: the file is missing, damaged, or another model's.
     """
-    file = run.folder.path / "tokenizer.json"
-    expected = run.description["files"].get("tokenizer.json")
-    if expected is None:
+    (name,) = {*run.description["files"]} & {PIECES, NGRAMS} or {None}
+    if name is None:
         raise ZooError(f"{run.folder.path} must hold a model of texts, got one without them.")
-    encoder = TextEncoder.load(file)
-    if digest(encoder.to_json()) != expected:
+    file = run.folder.path / name
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ZooError(f"{file} cannot be read: {error}.") from error
+    if digest(content) != run.description["files"][name]:
         raise ZooError(
             f"{file} must be the vocabulary that the model was trained with, got another one."
         )
-    return encoder
+    kind = TextEncoder if name == PIECES else NGramEncoder
+    return kind.from_json(content, str(file))

@@ -46,17 +46,22 @@ class RunOptions(SeedOptions):
 
 
 def command_line(recipe: str, options: SeedOptions) -> str:
-    """The command that asks for these options, but for where its results go."""
-    words = ["python", "-m", f"recipes.{recipe}"]
+    """The command that asks for these options, but for where its results go.
+
+    Args:
+        recipe: its name, with the subcommand where there are some.
+        options: what was given.
+    """
+    words = ["python", "-m", *f"recipes.{recipe}".split()]
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value != field.default and field.name not in ("out", "progress"):
             name = field.name.replace("_", "-")
-            if isinstance(value, bool):  # a switch, as tyro has them
+            if isinstance(value, bool):
                 words.append(f"--{name}" if value else f"--no-{name}")
-                continue
-            values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{name}", *map(str, values)]
+            else:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [f"--{name}", *map(str, values)]
     return shlex.join(words)
 
 

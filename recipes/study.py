@@ -17,20 +17,17 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 import zoo
 from recipes.run import SeedOptions, command_line, continue_run
 from zoo.data import Dataset, Split, hold_out, unit_range
-from zoo.errors import ZooError, require, unknown_name
+from zoo.errors import ZooError, unknown_name
 from zoo.explain import count_parameters
-from zoo.models import model_config, set_weights, weights_of
+from zoo.models import model_config, weights_of
 from zoo.reports import (
     Finding,
     RunFolder,
@@ -57,7 +54,7 @@ SCORES = ("validation accuracy", "validation macro-F1", "test accuracy", "test m
 class StudyOptions(SeedOptions):
     """Options of a recipe that has studies."""
 
-    study: str = "all"
+    study: str | None = "all"
     """Which study to run, or all of them. Studies share their runs."""
     seeds: int = 5
     """How many seeds, from 0 on; each setting is compared with the reference seed by seed."""
@@ -147,12 +144,12 @@ def images_with_validation(data: Dataset, fraction: float = 0.1) -> Prepared:
     return Prepared(replace(data, train=train, validation=validation), sizes)
 
 
-def choose_studies(studies: Sequence[Study], name: str) -> tuple[Study, ...]:
-    """The study of that name, or `all`."""
-    if name == "all":
+def choose_studies(studies: Sequence[Study], name: str | None) -> tuple[Study, ...]:
+    """The study of that name, or all of them."""
+    if name in (None, "all"):
         return tuple(studies)
     if name not in {study.name for study in studies}:
-        raise unknown_name("study", name, ("all", *(study.name for study in studies)))
+        raise unknown_name("study", str(name), ("all", *(study.name for study in studies)))
     return tuple(study for study in studies if study.name == name)
 
 
@@ -212,7 +209,7 @@ def run_studies(
 
 
 def keep_model(folder: RunFolder, study: str, label: str) -> None:
-    """Notes which setting `load_model` takes, and writes its reports on the test split.
+    """Notes which setting's model predicts (see `recipes.prediction`), and writes its reports.
 
     `classes` is seed 0's precision, recall and F1, `confusion.png` adds up all seeds.
     """
@@ -235,50 +232,6 @@ def keep_model(folder: RunFolder, study: str, label: str) -> None:
     )
     folder.save_json("model.json", {"run": key})
     print(f"\n{report.text()}")
-
-
-class LoadedRun(NamedTuple):
-    """A trained model, the description of its run, and the folder of both."""
-
-    model: nnx.Module
-    description: Mapping[str, Any]
-    folder: RunFolder
-
-
-def load_model(path: Path) -> LoadedRun:
-    """The model, seed 0's, of a run folder that `keep_model` has been asked for.
-
-    Raises:
-        ZooError: there is no such model, or its weights are not those of its description.
-    """
-    if not (path / "model.json").is_file():
-        raise ZooError(
-            f"{path} must be the folder of a finished run of a preset, got no model.json in it."
-        )
-    folder = RunFolder(path)
-    own = RunFolder(path / "runs" / folder.load_json("model.json")["run"])
-    description = own.load_json("config.json")
-    options = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in description["options"].items()
-    }
-    model = zoo.create_model(description["model"], rngs=nnx.Rngs(0), **options)
-    weights = own.path / "seed-0.safetensors"
-    safetensors = require("safetensors", "train")
-    try:
-        set_weights(model, require("safetensors.numpy", "train").load_file(weights))
-    except (OSError, safetensors.SafetensorError) as error:
-        raise ZooError(f"{weights} cannot be read: {error}.") from error
-    model.eval()
-    return LoadedRun(model, description, own)
-
-
-def print_probabilities(run: LoadedRun, x: np.ndarray) -> None:
-    """Predicts one example `[1, ...]` and prints its classes, the most probable first."""
-    logits = jnp.asarray(predict(run.model, x)[0])
-    probabilities = np.asarray(jax.nn.softmax(logits))
-    for i in np.argsort(-probabilities):
-        print(f"{probabilities[i]:.4f}  {run.description['classes'][i]}")
 
 
 def _seeds(number: int) -> str:

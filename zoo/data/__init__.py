@@ -5,11 +5,14 @@ from zoo.data.augmentation import (
     cutout,
     drop_words,
     in_copies,
+    in_sequence,
     random_crop,
     random_flip,
     unit_range,
 )
 from zoo.data.dataset import Dataset, DatasetUnavailable, Split, hold_out
+from zoo.data.folders import choose_classes, load_folder
+from zoo.data.ngrams import NGramConfig, NGramEncoder
 from zoo.data.scenes import SceneConfig, cooccurrence_table, scenes
 from zoo.data.sources import list_datasets, load
 from zoo.data.text import TextConfig, TextEncoder
@@ -18,18 +21,23 @@ __all__ = [
     "VOC_CLASSES",
     "Dataset",
     "DatasetUnavailable",
+    "NGramConfig",
+    "NGramEncoder",
     "SceneConfig",
     "Split",
     "TextConfig",
     "TextEncoder",
+    "choose_classes",
     "cooccurrence_table",
     "cutout",
     "drop_words",
     "hold_out",
     "in_copies",
+    "in_sequence",
     "list_datasets",
     "load",
     "load_coco",
+    "load_folder",
     "load_label_lists",
     "load_voc",
     "random_crop",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -136,6 +137,26 @@ def _copies(
 ) -> jax.Array:
     versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]
     return jnp.concatenate(versions)
+
+
+def in_sequence(
+    *augments: Callable[[jax.Array, jax.Array], jax.Array],
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """An augmentation that does several, one after the other, each with a key of its own.
+
+    Args:
+        augments: at least one, `(key, batch [B, ...]) -> [B, ...]`.
+    """
+    if not augments:
+        raise ZooError("augments must have at least one augmentation, got none.")
+    return partial(_sequence, *augments)  # unlike a function in here, it can be pickled
+
+
+def _sequence(*augments_key_batch: Any) -> jax.Array:
+    *augments, key, batch = augments_key_batch
+    for augment, one_key in zip(augments, jax.random.split(key, len(augments)), strict=True):
+        batch = augment(one_key, batch)
+    return batch
 
 
 def _check_images(images: jax.Array) -> None:

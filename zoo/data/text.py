@@ -10,7 +10,7 @@ import numpy as np
 from zoo.errors import ZooError, check_positive, require
 
 PAD, UNKNOWN = 0, 1
-_SPECIAL = ("[PAD]", "[UNK]")  # in the order of their ids
+SPECIAL = ("[PAD]", "[UNK]")  # in the order of their ids
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class TextEncoder:
     """
 
     def __init__(self, tokenizer: Any):
+        tokenizer.encode_special_tokens = True  # "[PAD]" in a text is a text, not padding
         self._tokenizer = tokenizer
 
     @classmethod
@@ -60,19 +61,17 @@ class TextEncoder:
         """
         texts = list(map(str, texts))
         library = require("tokenizers", "data")
-        rules = library.normalizers
-        steps = [rules.NFKC(), *([rules.Lowercase()] if config.lower else []), rules.Strip()]
         model, pre_tokenizer, trainer = _parts(library, config)
         tokenizer = library.Tokenizer(model)
-        tokenizer.normalizer = rules.Sequence(steps)
+        tokenizer.normalizer = normalizer(library, config.lower)
         tokenizer.pre_tokenizer = pre_tokenizer
         tokenizer.train_from_iterator(texts, trainer)
-        if tokenizer.get_vocab_size() == len(_SPECIAL):
+        if tokenizer.get_vocab_size() == len(SPECIAL):
             raise ZooError(
                 f"texts must have {config.pieces} that come up at least {config.min_count} times, "
                 f"got none in {len(texts)} texts."
             )
-        tokenizer.enable_padding(length=config.length, pad_id=PAD, pad_token=_SPECIAL[PAD])
+        tokenizer.enable_padding(length=config.length, pad_id=PAD, pad_token=SPECIAL[PAD])
         tokenizer.enable_truncation(config.length)
         return cls(tokenizer)
 
@@ -89,10 +88,10 @@ class TextEncoder:
             raise ZooError(f"{where} must be a tokenizer.json: {error}.") from error
         tokenizer = encoder._tokenizer
         special = tuple(tokenizer.id_to_token(i) for i in (PAD, UNKNOWN))
-        if special != _SPECIAL or not tokenizer.padding or not tokenizer.truncation:
+        if special != SPECIAL or not tokenizer.padding or not tokenizer.truncation:
             raise ZooError(
                 f"{where} must pad to a length and have the ids {PAD} and {UNKNOWN} for "
-                f"{' and '.join(_SPECIAL)}, got {' and '.join(map(str, special))}."
+                f"{' and '.join(SPECIAL)}, got {' and '.join(map(str, special))}."
             )
         return encoder
 
@@ -123,6 +122,11 @@ class TextEncoder:
         return int(self._tokenizer.padding["length"])
 
     @property
+    def shape(self) -> tuple[int]:
+        """Of a text's ids."""
+        return (self.length,)
+
+    @property
     def vocabulary(self) -> int:
         """Number of different ids."""
         return int(self._tokenizer.get_vocab_size())
@@ -139,14 +143,26 @@ class TextEncoder:
         return len(ids), sum(i != UNKNOWN for i in ids)
 
 
+def normalizer(library: Any, lower: bool) -> Any:
+    """One form for each character (NFKC), and one case if asked."""
+    rules = library.normalizers
+    return rules.Sequence([rules.NFKC(), *([rules.Lowercase()] if lower else []), rules.Strip()])
+
+
+def words_only(library: Any) -> Any:
+    """Splits at spaces and punctuation, and leaves out both."""
+    split = library.pre_tokenizers
+    return split.Sequence([split.WhitespaceSplit(), split.Punctuation("removed")])
+
+
 def _parts(library: Any, config: TextConfig) -> tuple[Any, Any, Any]:
     """The library's model, pre-tokenizer and trainer for a config."""
-    split, unknown = library.pre_tokenizers, _SPECIAL[UNKNOWN]
-    words = split.Sequence([split.WhitespaceSplit(), split.Punctuation("removed")])
+    split, unknown = library.pre_tokenizers, SPECIAL[UNKNOWN]
+    words = words_only(library)
     options = {
         "vocab_size": config.vocabulary,
         "min_frequency": config.min_count,
-        "special_tokens": list(_SPECIAL),
+        "special_tokens": list(SPECIAL),
         "show_progress": False,
     }
     match config.pieces:
@@ -154,9 +170,10 @@ def _parts(library: Any, config: TextConfig) -> tuple[Any, Any, Any]:
             trainer = library.trainers.WordLevelTrainer(**options)
             return library.models.WordLevel({}, unk_token=unknown), words, trainer
         case "subwords":
-            trainer = library.trainers.BpeTrainer(**options, end_of_word_suffix="</w>")
-            model = library.models.BPE(unk_token=unknown, end_of_word_suffix="</w>")
-            return model, words, trainer
+            # A mark before each word tells its first piece from the others.
+            marked = split.Sequence([words, split.Metaspace(prepend_scheme="always")])
+            trainer = library.trainers.BpeTrainer(**options)
+            return library.models.BPE(unk_token=unknown), marked, trainer
         case "characters":
             trainer = library.trainers.WordLevelTrainer(**options)
             every = split.Split(library.Regex(r"[\s\S]"), "isolated")

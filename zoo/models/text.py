@@ -21,3 +21,13 @@ def check_ids(x: jax.Array, length: int) -> None:
             "Texts become ids by zoo.data.TextEncoder; another length needs a model created with "
             "another input_shape."
         )
+
+
+def check_bags(x: jax.Array, shape: tuple[int, int]) -> None:
+    """Raises unless `x` is a batch of texts of `shape`: words, and ids a word."""
+    if x.shape[1:] != shape or not jnp.issubdtype(x.dtype, jnp.integer):
+        raise ZooError(
+            f"x must be integer ids of shape {('B', *shape)}, got {x.dtype} of shape {x.shape}. "
+            "Texts become such ids by zoo.data.NGramEncoder; other sizes need a model created with "
+            "another input_shape."
+        )

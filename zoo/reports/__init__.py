@@ -34,6 +34,7 @@ from zoo.reports.statistics import (
     paired_differences,
 )
 from zoo.reports.tables import Table
+from zoo.reports.top_classes import top_classes_figure
 
 __all__ = [
     "ClassificationReport",
@@ -64,5 +65,6 @@ __all__ = [
     "paired_difference",
     "paired_differences",
     "sequences_figure",
+    "top_classes_figure",
     "verdict",
 ]
