@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from recipes.cifar10_cnn import shift_and_flip
+from recipes.cifar10_cnn import SHIFTED_AND_MIRRORED
 from recipes.study import Setting, Study
 from zoo.errors import unknown_name
 from zoo.models import model_config
@@ -60,7 +60,7 @@ _TRAINING = TrainingConfig(
 )
 BUDGETS = {
     "small": Budget(4_800, 2_000, _TRAINING),
-    "full": Budget(None, None, replace(_TRAINING, batch_size=128, epochs=30), shift_and_flip),
+    "full": Budget(None, None, replace(_TRAINING, batch_size=128, epochs=30), SHIFTED_AND_MIRRORED),
 }
 
 
