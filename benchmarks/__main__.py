@@ -18,6 +18,7 @@ a dash, with the reason below the table.
 
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -141,4 +142,5 @@ def run(arguments: Sequence[str] | None = None) -> None:
 if __name__ == "__main__":
     # This process makes models and draws data; what is measured runs in others.
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as an interrupt: results are kept
     run()

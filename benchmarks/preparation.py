@@ -159,14 +159,14 @@ def _moved(rng: np.random.Generator, name: str, value: np.ndarray) -> np.ndarray
 def _examples(
     rng: np.random.Generator, model: Any, count: int, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Ids where the model takes ids, else numbers between 0 and 1; masked ones with padding."""
+    """Ids with padding on the right, or numbers between 0 and 1, padded for a model that masks."""
     modules = [module for _, module in nnx.iter_modules(model)]
     tables = [module for module in modules if isinstance(module, Embedding | EmbeddingBag)]
     padded = any(isinstance(module, Masking) for module in modules)
     if np.issubdtype(np.dtype(getattr(model, "input_dtype", "float32")), np.integer):
         ids = min((table.input_dim for table in tables), default=2)
         x = rng.integers(1, ids, (count, *shape), np.int32)
-        padded = any(getattr(table, "mask_zero", True) for table in tables)  # bags always are
+        padded = True
     else:
         x = rng.uniform(0.01, 1, (count, *shape)).astype(np.float32)
     if padded:

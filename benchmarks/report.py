@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from benchmarks.peers import OURS, title_of
 from benchmarks.results import CaseResult, Entry, Results, Spread
 from benchmarks.roofline import floor_seconds
@@ -9,6 +11,8 @@ from zoo.reports import Table
 from zoo.reports.tables import Cell
 
 NO_TIME = "–"
+# A machine with less than this in use has nothing else to do.
+QUIET = 0.1
 
 
 def _milliseconds(value: float) -> str:
@@ -205,6 +209,17 @@ def machine(results: Results) -> str:
     )
 
 
+def disturbance(results: Results) -> str:
+    """A sentence where other programs used the machine, empty where they did not."""
+    shares = [case.others for case in results.cases.values() if case.others is not None]
+    if not shares or max(shares) < QUIET:
+        return ""
+    return (
+        f"**Other programs used up to {max(shares):.0%} of the machine before a case (half of the "
+        f"time {float(np.median(shares)):.0%} or more): trust the ratios, not the times.**"
+    )
+
+
 def commands(results: Results) -> list[str]:
     """The commands behind the cases, in the order in which they were first given."""
     return list(dict.fromkeys(case.command for case in results.cases.values() if case.command))
@@ -215,6 +230,7 @@ def markdown(results: Results) -> str:
     parts = [
         "```sh\n" + "\n".join(commands(results)) + "\n```",
         machine(results),
+        *filter(None, [disturbance(results)]),
     ]
     if results.of_group("models"):
         parts += [
@@ -256,5 +272,5 @@ def text(results: Results) -> str:
     ]
     if results.of_group("scaling"):
         parts.append(scaling_table(results).text())
-    parts += [seeds_sentence(results), "\n".join(notes(results))]
+    parts += [seeds_sentence(results), disturbance(results), "\n".join(notes(results))]
     return "\n\n".join(filter(None, parts))

@@ -69,6 +69,7 @@ class CaseResult:
         work: operations and bytes of a step for each measure, see `benchmarks.roofline`.
         size: the place in a sweep.
         command: what was run.
+        others: share of the machine that other programs used just before, or None.
     """
 
     case: str
@@ -79,6 +80,7 @@ class CaseResult:
     work: dict[str, dict[str, float]] = field(default_factory=dict)
     size: Sequence[Any] | None = None
     command: str = ""
+    others: float | None = None
 
     def best_peer(self, measure: str) -> tuple[str, float] | None:
         """The fastest peer and its median, or None where no peer was measured."""

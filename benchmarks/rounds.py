@@ -10,6 +10,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -151,6 +152,26 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return kept
 
 
+def used_by_others(seconds: float) -> float | None:
+    """The share of all cores that is in use while nothing of ours runs; None where not known."""
+    before = _ticks()
+    time.sleep(seconds)
+    after = _ticks()
+    if before is None or after is None or after[1] == before[1]:
+        return None
+    return 1 - (after[0] - before[0]) / (after[1] - before[1])
+
+
+def _ticks() -> tuple[int, int] | None:
+    """Idle and all ticks of all cores since the machine started."""
+    try:
+        first = Path("/proc/stat").read_text().splitlines()[0]
+    except OSError:
+        return None
+    ticks = [int(word) for word in first.split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
+
+
 def check_device(settings: Settings) -> None:
     """Raises a ZooError unless JAX has the device."""
     if settings.device == "cpu":
@@ -203,6 +224,7 @@ class _Turns:
 def measure_case(case: Case, peers: Sequence[str], settings: Settings) -> CaseResult:
     """Builds, checks and times one case. Nothing that a participant does can end this."""
     result = CaseResult(case.name, case.group, case.batch, MEASURES[case.group], size=case.size)
+    result.others = used_by_others(settings.seconds)
     with tempfile.TemporaryDirectory(prefix="zoo-benchmarks-") as name:
         try:
             material = write_material(case, Path(name))

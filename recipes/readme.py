@@ -2,8 +2,9 @@
 
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
-    python -m recipes.readme --studies runs/f runs/g
     python -m recipes.readme --scratch runs/f
+    python -m recipes.readme --ecrnn runs/f
+    python -m recipes.readme --studies runs/f runs/g
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from recipes import multilabel_cnn_rnn
+from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
 from recipes.study import study_table
 from zoo.errors import ZooError, require
@@ -25,8 +26,9 @@ README = Path("README.md")
 PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
-STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
+ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
+STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,24 @@ class ReadmeOptions:
     """Run folders with the times to show: one seed each, on a machine that did nothing else."""
     multilabel: Path | None = None
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
-    studies: tuple[Path, ...] = ()
-    """Run folders of recipes with studies, in the order of their part."""
     scratch: Path | None = None
     """Run folder of inception_gru train --from-scratch, likewise."""
+    ecrnn: Path | None = None
+    """Run folder of ecrnn, which has a part of its own."""
+    studies: tuple[Path, ...] = ()
+    """Run folders of recipes with studies, in the order of their part."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    named = (*filter(None, (options.multilabel, options.scratch)), *options.studies)
-    if not options.runs and not named:
-        raise ZooError("runs, multilabel, scratch or studies must name a run folder, got none.")
+    own_parts = (
+        *filter(None, (options.multilabel, options.scratch, options.ecrnn)),
+        *options.studies,
+    )
+    if not options.runs and not own_parts:
+        raise ZooError(
+            "runs, multilabel, scratch, ecrnn or studies must name a run folder, got none."
+        )
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -66,14 +75,17 @@ def main(options: ReadmeOptions) -> None:
             ),
             options.multilabel,
         )
+    if options.scratch is not None:
+        run = _metrics(options.scratch)
+        _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
+    if options.ecrnn is not None:
+        run = _metrics(options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn, "ecrnn-*.png")
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
         tables = [part for run in studies for part in studies_of(run)]
         _rewrite(STUDIES, (*tables, machines(studies)))
-    if options.scratch is not None:
-        run = _metrics(options.scratch)
-        _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
-    folders = (*options.runs, *options.times, *named)
+    folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 
@@ -84,15 +96,6 @@ def _pictures_of(run: Mapping[str, Any]) -> tuple[str, str]:
         f"![Test images with their labels and both predictions](docs/{strength}-images.png)",
         f"![Labels that come together, in the data and as said](docs/{strength}-cooccurrence.png)",
     )
-
-
-def studies_of(run: Mapping[str, Any]) -> list[str]:
-    """The table of each study of a run, the command that made it, and what became of findings."""
-    parts = []
-    for figures in run["studies"].values():
-        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
-        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
-    return parts
 
 
 def training_sentence(run: Mapping[str, Any]) -> str:
@@ -112,7 +115,21 @@ def training_sentence(run: Mapping[str, Any]) -> str:
     )
 
 
-def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:
+def studies_of(run: Mapping[str, Any]) -> list[str]:
+    """The table of each study of a run, the command that made it, and what became of findings."""
+    parts = []
+    for figures in run["studies"].values():
+        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
+        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
+    return parts
+
+
+def _rewrite(
+    markers: tuple[str, str],
+    parts: Sequence[str],
+    pictures: Path | None = None,
+    which: str = "*.png",
+) -> None:
     """Puts `parts` between two markers of the README, and a run's pictures beside it."""
     before, begin, rest = README.read_text().partition(markers[0])
     _, end, after = rest.partition(markers[1])
@@ -120,7 +137,7 @@ def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | No
         raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
     if pictures is not None:
         PICTURES.mkdir(exist_ok=True)
-        for picture in sorted(pictures.glob("*.png")):
+        for picture in sorted(pictures.glob(which)):
             shutil.copy(picture, PICTURES / picture.name)
     README.write_text("\n\n".join((before + begin, *parts, end + after)))
 

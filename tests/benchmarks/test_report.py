@@ -142,6 +142,17 @@ def test_the_page_names_its_commands_and_its_machine(results):
         assert line in report.text(results)
 
 
+def test_a_busy_machine_is_told(results):
+    assert "Other programs" not in report.markdown(results)
+    for case, share in zip(results.cases.values(), (0.02, 0.6, 0.3), strict=False):
+        case.others = share
+    said = (
+        "Other programs used up to 60% of the machine before a case (half of the time 30% or more)"
+    )
+    assert said in report.markdown(results)
+    assert said in report.text(results)
+
+
 def test_json_gives_back_what_was_measured(results, tmp_path):
     folder = RunFolder(tmp_path)
     folder.save_json("results.json", asdict(results))

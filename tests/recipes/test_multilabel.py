@@ -125,7 +125,7 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     assert "exact match" in text
     assert "times as long" in text
     assert (tmp_path / "docs" / "strong-images.png").exists()
-    with pytest.raises(ZooError, match="must name a run folder, got none"):
+    with pytest.raises(ZooError, match=r"runs, .* or studies must name a run folder, got none"):
         readme.main(readme.ReadmeOptions())
 
 

@@ -2,6 +2,9 @@
 
 from zoo.models.cifar10_cnn import CIFAR10CNN, CIFAR10CNNConfig
 from zoo.models.cnn_rnn import CNNRNN, CNNRNNConfig
+from zoo.models.crnn import CRNN, CRNNConfig
+from zoo.models.ecrnn import ECRNN, ECRNNConfig
+from zoo.models.ecrnn_cnn import ECRNNCNN, ECRNNCNNConfig
 from zoo.models.fashion_mnist_cnn import FashionMNISTCNN, FashionMNISTCNNConfig
 from zoo.models.fashion_mnist_lstm import FashionMNISTLSTM, FashionMNISTLSTMConfig
 from zoo.models.inception_a_gru import InceptionAGRU, InceptionAGRUConfig
@@ -17,10 +20,16 @@ from zoo.models.weights import set_weights, weights_of
 __all__ = [
     "CIFAR10CNN",
     "CNNRNN",
+    "CRNN",
+    "ECRNN",
+    "ECRNNCNN",
     "MNISTLSTM",
     "TAPS",
     "CIFAR10CNNConfig",
     "CNNRNNConfig",
+    "CRNNConfig",
+    "ECRNNCNNConfig",
+    "ECRNNConfig",
     "FashionMNISTCNN",
     "FashionMNISTCNNConfig",
     "FashionMNISTLSTM",

@@ -14,6 +14,7 @@ from zoo.reports.curves import curve_measures
 from zoo.reports.environment import environment
 from zoo.reports.figures import confusion_matrix_figure, learning_curves_figure
 from zoo.reports.findings import Finding, Verdict, verdict
+from zoo.reports.forest import forest_figure
 from zoo.reports.multilabel import (
     MultilabelReport,
     average_precision_at,
@@ -23,6 +24,7 @@ from zoo.reports.multilabel import (
 )
 from zoo.reports.multilabel_figures import cooccurrence_figure, labelled_images_figure
 from zoo.reports.run_folder import RunFolder, default_run_path
+from zoo.reports.sequence_figure import Sequences, sequences_figure
 from zoo.reports.statistics import (
     Interval,
     PairedDifference,
@@ -41,6 +43,7 @@ __all__ = [
     "MultilabelReport",
     "PairedDifference",
     "RunFolder",
+    "Sequences",
     "Table",
     "Verdict",
     "average_precision_at",
@@ -52,6 +55,7 @@ __all__ = [
     "curve_measures",
     "default_run_path",
     "environment",
+    "forest_figure",
     "holm",
     "labelled_images_figure",
     "learning_curves_figure",
@@ -60,6 +64,7 @@ __all__ = [
     "neighbours_table",
     "paired_difference",
     "paired_differences",
+    "sequences_figure",
     "top_classes_figure",
     "verdict",
 ]
