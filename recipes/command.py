@@ -18,16 +18,15 @@ def run_command(
 ) -> None:
     """Parses the command line into `options` and calls `main` with it.
 
-    `options` is a dataclass, or a union of them, which are subcommands then.
-
-    A first word that is among `commands` has a function and options of its own instead.
+    `options` is a dataclass, or a union of them, which are subcommands then. A first word that is
+    among `commands` has a function and options of its own instead.
 
     What a user can mend ends with one message and status 2, without a traceback; an interrupt
     from the keyboard with status 130. Everything else is a bug and shows its traceback.
     """
     program, words = f"python -m recipes.{Path(sys.argv[0]).stem}", sys.argv[1:]
     call: Callable[[Any], None] = main
-    asked: type[Any] = options
+    asked: Any = options
     if words and words[0] in commands:
         call, asked = commands[words[0]]
         program, words, about = f"{program} {words[0]}", words[1:], call.__doc__

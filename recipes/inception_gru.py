@@ -102,6 +102,8 @@ class Train(RunOptions):
             check_positive(size=self.size)
         if self.folder is not None and self.dataset is not None:
             raise ZooError("folder and dataset cannot both be given.")
+        if self.weights is not None and not self.weights.is_file():
+            raise ZooError(f"weights must be a file of Keras, got no file {self.weights}.")
         chosen = [
             name for name in ("weights", "from_scratch", "random_encoder") if getattr(self, name)
         ]
@@ -160,8 +162,9 @@ def train(options: Train) -> None:
     data = _data(options, config.input_shape)
     config = replace(config, classes=len(data.classes))
     folder = RunFolder(options.out or default_run_path(NAME))
-    about = {
+    about: dict[str, Any] = {
         "study": NAME,
+        "label": _label(options),
         "dataset": data.name,
         "classes": data.classes,
         "model": "inception_a_gru" if options.from_scratch else "inception_gru",
@@ -176,7 +179,6 @@ def train(options: Train) -> None:
         f"{len(data.test.y):,} test images, from {data.source}.",
         flush=True,
     )
-    label = _label(options)
     create: Any = partial(zoo.create_model, "inception_a_gru", **asdict(config))
     augment: Any = random_flip
     if not options.from_scratch:
@@ -197,7 +199,7 @@ def train(options: Train) -> None:
         checkpoints=folder.path / "checkpoints",
         progress=options.progress,
     )
-    _write(label, results, data, folder, options, about, time.perf_counter() - begun)
+    _write(results, data, folder, options, about, time.perf_counter() - begun)
 
 
 def _configs(options: Train) -> tuple[Any, TrainingConfig]:
@@ -282,7 +284,6 @@ def _as_features(data: Dataset, model: InceptionGRU, options: Train) -> Dataset:
 
 
 def _write(
-    label: str,
     results: tuple[FitResult, ...],
     data: Dataset,
     folder: RunFolder,
@@ -290,6 +291,7 @@ def _write(
     about: dict[str, Any],
     seconds: float,
 ) -> None:
+    label = about["label"]
     entry = Entry(label, about["model"], {}, 0.0, "accuracy")
     model: Any = results[0].model
     figures = {
@@ -328,17 +330,16 @@ def trained_model(run: Path) -> tuple[Any, tuple[str, ...], str]:
         raise ZooError(f"{run} must be a run of {NAME}, got one of {about.get('study')!r}.")
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
     model: Any = zoo.create_model(about["model"], rngs=nnx.Rngs(0), **fields)
-    weights = sorted(run.glob("*-seed-0.safetensors"))
-    if not weights:
+    weights = run / f"{about['label'].lower()}-seed-0.safetensors"
+    if not weights.is_file():
         raise ZooError(f"{run} must be the folder of a finished run, got no weights in it.")
     learned = model
     if about["model"] == "inception_gru":
         set_weights(model.encoder, _read(run / "encoder.safetensors"))
         learned = model.head
-    set_weights(learned, _read(weights[0]))
+    set_weights(learned, _read(weights))
     model.eval()
-    words = f"{weights[0].name.removesuffix('-seed-0.safetensors')}, encoder: {about['encoder']}"
-    return model, tuple(about["classes"]), words
+    return model, tuple(about["classes"]), f"{about['label']}, encoder: {about['encoder']}"
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

@@ -26,21 +26,27 @@ BATCH = 5
 # What a model needs beyond that. Inception v3 takes no smaller images, and one of its blocks is
 # enough here (tests/keras has the whole of it).
 OPTIONS: dict[str, dict[str, Any]] = {
+    **{name: {"input_shape": (6,)} for name in TEXT_MODELS},
+    "text_ngram_lstm": {"input_shape": (6, 3)},
     "inception_a_gru": {"input_shape": (7, 9, 2)},  # of even sides the stem leaves out a pixel
     "inception_v3": {"input_shape": (75, 77, 2), "until": "mixed0"},
     "inception_gru": {"input_shape": (75, 77, 2), "until": "mixed1", "frozen_until": "mixed0"},
 }
-LENGTH = 6
-# No padding, which may be left out.
-TEXTS = jax.random.randint(jax.random.key(0), (BATCH, LENGTH), 1, 16)
-BAGS = jax.random.randint(jax.random.key(0), (BATCH, LENGTH, 3), 1, 16)
-LABELS = jnp.arange(BATCH) % CLASSES
 # Sizes that would only make a model deeper, and slow to compile.
 DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3}
+LABELS = jnp.arange(BATCH) % CLASSES
 
 
-def shape(name: str) -> tuple[int, int, int]:
+def shape(name: str) -> tuple[int, ...]:
     return OPTIONS.get(name, {}).get("input_shape", SHAPE)
+
+
+@cache
+def inputs(name: str) -> jax.Array:
+    """Images, or ids of texts without padding, which may be left out."""
+    if name in TEXT_MODELS:
+        return jax.random.randint(jax.random.key(0), (BATCH, *shape(name)), 1, 16)
+    return jax.random.uniform(jax.random.key(0), (BATCH, *shape(name)))
 
 
 def sizes(name: str) -> list[str]:
@@ -48,21 +54,11 @@ def sizes(name: str) -> list[str]:
     return [option for option, value in vars(model_config(name)).items() if type(value) is int]
 
 
-@cache
-def batch(name: str) -> jax.Array:
-    """What a model takes."""
-    if name == "text_ngram_lstm":
-        return BAGS
-    if name in TEXT_MODELS:
-        return TEXTS
-    return jax.random.uniform(jax.random.key(0), (BATCH, *shape(name)))
-
-
 def new(name: str, seed: int = 0) -> Any:
     """A small one: every size of its config is 16, but for its depth."""
     options: dict[str, Any] = {option: DEPTHS.get(option, 16) for option in sizes(name)}
-    options |= {"input_shape": batch(name).shape[1:], "classes": CLASSES, **OPTIONS.get(name, {})}
-    return zoo.create_model(name, rngs=nnx.Rngs(seed), **options)
+    options |= {"input_shape": SHAPE, "classes": CLASSES}
+    return zoo.create_model(name, rngs=nnx.Rngs(seed), **{**options, **OPTIONS.get(name, {})})
 
 
 @cache
@@ -98,7 +94,7 @@ def test_there_are_models():
 
 @every_model
 def test_logits_of_every_class(name):
-    y = logits(name, batch(name))
+    y = logits(name, inputs(name))
     assert (y.shape, y.dtype) == ((BATCH, CLASSES), np.float32)
     assert np.isfinite(y).all()
     assert (y < 0).any()  # logits, not probabilities
@@ -108,7 +104,9 @@ def test_logits_of_every_class(name):
 def test_compiled_is_the_same(name):
     model = new(name)
     model.eval()
-    np.testing.assert_allclose(logits(name, batch(name)), model(batch(name)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        logits(name, inputs(name)), model(inputs(name)), rtol=1e-4, atol=1e-5
+    )
 
 
 @every_model
@@ -118,7 +116,7 @@ def test_every_parameter_learns(name):
     @jax.jit
     def gradients(params: Any) -> Any:
         def loss(params: Any) -> jax.Array:
-            y = nnx.merge(graphdef, params, rest, copy=True)(batch(name))
+            y = nnx.merge(graphdef, params, rest, copy=True)(inputs(name))
             return optax.softmax_cross_entropy_with_integer_labels(y, LABELS).mean()
 
         return jax.grad(loss)(params)
@@ -132,13 +130,13 @@ def test_every_parameter_learns(name):
 
 @every_model
 def test_in_evaluation_an_example_does_not_depend_on_the_others(name):
-    x = batch(name)
+    x = inputs(name)
     others = x.at[1:].set(16 - x[1:] if name in TEXT_MODELS else x[1:] * 0.5 + 0.25)
-    one, other = logits(name, x), logits(name, others)
+    one, other = logits(name, inputs(name)), logits(name, others)
     np.testing.assert_allclose(one[0], other[0], rtol=1e-5, atol=1e-6)
     assert np.abs(one[1:] - other[1:]).max() > 0.01 * np.abs(one).max()
     order = np.array([3, 0, 4, 1, 2])
-    np.testing.assert_allclose(logits(name, x[order]), one[order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(logits(name, inputs(name)[order]), one[order], rtol=1e-5, atol=1e-6)
 
 
 @every_image_model
@@ -146,7 +144,7 @@ def test_every_pixel_counts(name):
     """A row, a column or a channel left out would be one without a gradient."""
     _, params, rest = split(name)
     mixed = jax.random.normal(jax.random.key(1), (BATCH, CLASSES))
-    gradient = jax.grad(lambda x: (compiled(name)(params, rest, x) * mixed).sum())(batch(name))
+    gradient = jax.grad(lambda x: (compiled(name)(params, rest, x) * mixed).sum())(inputs(name))
     assert np.asarray(gradient).any(0).mean() > 0.9
     for axis in range(3):
         others = tuple(a for a in range(4) if a != axis + 1)
@@ -172,23 +170,23 @@ def test_weights_go_from_one_model_into_another(name):
         np.testing.assert_array_equal(value, weights(name, 0)[path])
     _, params, rest = nnx.split(target, nnx.Param, ...)
     np.testing.assert_array_equal(
-        compiled(name)(params, rest, batch(name)), logits(name, batch(name))
+        compiled(name)(params, rest, inputs(name)), logits(name, inputs(name))
     )
 
 
 @every_model
 def test_a_batch_of_one_and_of_none(name):
     np.testing.assert_allclose(
-        logits(name, batch(name)[:1]), logits(name, batch(name))[:1], rtol=1e-5, atol=1e-6
+        logits(name, inputs(name)[:1]), logits(name, inputs(name))[:1], rtol=1e-5, atol=1e-6
     )
-    empty = jax.eval_shape(compiled(name), *split(name)[1:], batch(name)[:0])
+    empty = jax.eval_shape(compiled(name), *split(name)[1:], inputs(name)[:0])
     assert empty.shape == (0, CLASSES)
 
 
 @every_image_model
 @pytest.mark.parametrize("kind", ["channels", "swapped", "one image", "bytes"])
 def test_a_wrong_input_is_refused(name, kind):
-    right = batch(name)
+    right = inputs(name)
     x = {
         "channels": right[..., :1],
         "swapped": right.swapaxes(1, 2),
@@ -214,9 +212,9 @@ def test_a_wrong_input_shape_is_refused(name, wrong):
 
 @every_model
 def test_a_wrong_size_is_refused(name):
-    what = {"text_ngram_lstm": "ids"}.get(name, "length" if name in TEXT_MODELS else "channels")
-    with zoo_error(f"{what} must be a positive integer, got 0."):
-        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(*batch(name).shape[1:-1], 0))
+    last = {"text_ngram_lstm": "ids"}.get(name, "length" if name in TEXT_MODELS else "channels")
+    with zoo_error(f"{last} must be a positive integer, got 0."):
+        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(*shape(name)[:-1], 0))
     for option in sizes(name):
         with zoo_error(f"{option} must be a positive integer, got 0."):
             zoo.create_model(name, rngs=nnx.Rngs(0), **{option: 0})

@@ -175,7 +175,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "message"),
     [
         (["train"], "train needs the weights of Inception v3: get https://storage.googleapis.com/"),
-        (["train", "--weights", "no.h5"], "no such file: no.h5"),
+        (["train", "--weights", "no.h5"], "weights must be a file of Keras, got no file no.h5."),
         (["train", "--from-scratch", "--random-encoder"], "only one of from_scratch and random_"),
         (["train", "--random-encoder", "--size", "60"], "must be at least 75 pixels high and wide"),
         (["train", "--from-scratch", "--folder", "no"], "got no folder no."),

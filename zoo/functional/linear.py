@@ -93,4 +93,4 @@ def embedding_bag(table: Array, ids: Array) -> Array:
     rows = embedding(table, ids)
     keep = (ids != 0)[..., None]
     total = jnp.sum(jnp.where(keep, rows, jnp.zeros_like(rows)), axis=-2)
-    return total / jnp.sqrt(jnp.maximum(jnp.sum(keep, axis=-2), 1)).astype(total.dtype)
+    return total / jnp.sqrt(jnp.maximum(jnp.sum(keep.astype(rows.dtype), axis=-2), 1))

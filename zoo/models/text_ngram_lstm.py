@@ -15,7 +15,7 @@ from zoo.layers import (
     Dense,
     Dropout,
     EmbeddingBag,
-    GlobalAveragePooling1D,
+    Flatten,
     GlobalMaxPooling1D,
 )
 from zoo.models.registry import register_model
@@ -60,7 +60,7 @@ class TextNGramLSTM(nnx.Module):
     | EmbeddingBag of a word's first id (its own) + EmbeddingBag of its n-grams | T, 64 |
     | Dropout 0.3 | T, 64 |
     | BiLSTM 64, every output, relu; the largest of each feature over the words | 128 |
-    | the mean of the bags over the words | 64 |
+    | EmbeddingBag of all words of the text + EmbeddingBag of all its n-grams | 64 |
     | both; Dropout 0.5; Dense 3 (logits) | 3 |
 
     The bags go past the LSTM as well, since from few texts much of what can be learned is which
@@ -79,7 +79,7 @@ class TextNGramLSTM(nnx.Module):
             LSTM(width, units, return_sequences=True, rngs=rngs),
         )
         self.positive = Activation("relu")  # so that padding, which is 0, is never the largest
-        self.largest, self.mean = GlobalMaxPooling1D(), GlobalAveragePooling1D()
+        self.largest, self.flatten = GlobalMaxPooling1D(), Flatten()
         self.both = Concatenate()
         self.dropout = Dropout(config.dropout, rngs=rngs)
         self.logits = Dense(2 * units + width, config.classes, rngs=rngs)
@@ -92,9 +92,9 @@ class TextNGramLSTM(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Ids `[B, T, n]` to logits `[B, classes]`."""
         check_bags(x, self.config.input_shape)
-        mask = x[:, :, 0] != 0
-        # A mean needs a word: a text without any has its first one, whose bag is zeros.
-        at_least_one = mask.at[:, 0].set(True)
-        words = self.embedding_dropout(self.add([self.bag(x[:, :, :1]), self.bag(x[:, :, 1:])]))
-        found = self.largest(self.positive(self.recurrent(words, mask=mask)))
-        return self.logits(self.dropout(self.both([found, self.mean(words, mask=at_least_one)])))
+        mask, words, grams = x[:, :, 0] != 0, x[:, :, :1], x[:, :, 1:]
+        bags = self.embedding_dropout(self.add([self.bag(words), self.bag(grams)]))
+        found = self.largest(self.positive(self.recurrent(bags, mask=mask)))
+        # The whole text's bags have the size of one word's, however long it is.
+        whole = self.add([self.bag(self.flatten(words)), self.bag(self.flatten(grams))])
+        return self.logits(self.dropout(self.both([found, whole])))
