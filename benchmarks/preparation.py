@@ -166,7 +166,7 @@ def _examples(
     if np.issubdtype(np.dtype(getattr(model, "input_dtype", "float32")), np.integer):
         ids = min((table.input_dim for table in tables), default=2)
         x = rng.integers(1, ids, (count, *shape), np.int32)
-        padded = True  # texts are, with id 0, whether or not a model masks it
+        padded = True
     else:
         x = rng.uniform(0.01, 1, (count, *shape)).astype(np.float32)
     if padded:

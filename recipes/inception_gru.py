@@ -100,20 +100,6 @@ class Train(RunOptions):
         super().__post_init__()
         if self.size is not None:
             check_positive(size=self.size)
-        if self.folder is not None and self.dataset is not None:
-            raise ZooError("folder and dataset cannot both be given.")
-        if self.weights is not None and not self.weights.is_file():
-            raise ZooError(f"weights must be a file of Keras, got no file {self.weights}.")
-        chosen = [
-            name for name in ("weights", "from_scratch", "random_encoder") if getattr(self, name)
-        ]
-        if len(chosen) > 1:
-            raise ZooError(f"only one of {' and '.join(chosen)} can be given.")
-        if not chosen:
-            raise ZooError(
-                f"train needs the weights of Inception v3: get {OFFICIAL} and pass "
-                "--weights FILE. Or train the small model with --from-scratch."
-            )
 
 
 @dataclass(frozen=True)
@@ -158,6 +144,7 @@ def main(options: Train | Predict | Workbook) -> None:
 
 def train(options: Train) -> None:
     """Trains over the seeds, prints the table and writes the run folder."""
+    _check_options(options)
     config, training = _configs(options)
     data = _data(options, config.input_shape)
     config = replace(config, classes=len(data.classes))
@@ -200,6 +187,27 @@ def train(options: Train) -> None:
         progress=options.progress,
     )
     _write(results, data, folder, options, about, time.perf_counter() - begun)
+
+
+def _check_options(options: Train) -> None:
+    """Raises unless it is said what to train, and on what, in one way.
+
+    Not when the options are made: what is raised there, tyro puts into a frame.
+    """
+    if options.folder is not None and options.dataset is not None:
+        raise ZooError("folder and dataset cannot both be given.")
+    if options.weights is not None and not options.weights.is_file():
+        raise ZooError(f"weights must be a file of Keras, got no file {options.weights}.")
+    chosen = [
+        name for name in ("weights", "from_scratch", "random_encoder") if getattr(options, name)
+    ]
+    if len(chosen) > 1:
+        raise ZooError(f"only one of {' and '.join(chosen)} can be given.")
+    if not chosen:
+        raise ZooError(
+            f"train needs the weights of Inception v3: get {OFFICIAL} and pass "
+            "--weights FILE. Or train the small model with --from-scratch."
+        )
 
 
 def _configs(options: Train) -> tuple[Any, TrainingConfig]:

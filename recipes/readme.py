@@ -80,7 +80,7 @@ def main(options: ReadmeOptions) -> None:
         _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
     if options.ecrnn is not None:
         run = _metrics(options.ecrnn)
-        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn, "ecrnn-*.png")
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
         tables = [part for run in studies for part in studies_of(run)]
@@ -124,7 +124,12 @@ def studies_of(run: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:
+def _rewrite(
+    markers: tuple[str, str],
+    parts: Sequence[str],
+    pictures: Path | None = None,
+    which: str = "*.png",
+) -> None:
     """Puts `parts` between two markers of the README, and a run's pictures beside it."""
     before, begin, rest = README.read_text().partition(markers[0])
     _, end, after = rest.partition(markers[1])
@@ -132,7 +137,7 @@ def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | No
         raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
     if pictures is not None:
         PICTURES.mkdir(exist_ok=True)
-        for picture in sorted(pictures.glob("*.png")):
+        for picture in sorted(pictures.glob(which)):
             shutil.copy(picture, PICTURES / picture.name)
     README.write_text("\n\n".join((before + begin, *parts, end + after)))
 

@@ -81,8 +81,8 @@ class _File:
             kind: book.add_format({"bg_color": colour, "border": 4, "text_wrap": True})
             for kind, colour in _COLOURS.items()
         }
-        self._wrapped = book.add_format({"text_wrap": True, "valign": "top"})
-        self._centred = book.add_format({"align": "center", "valign": "top"})
+        self._indented = book.add_format({"indent": 1})
+        self._centred = book.add_format({"align": "center"})
         head = {"bold": True, "bg_color": "#44546A", "font_color": "white"}
         self._head = book.add_format({**head, "text_wrap": True, "valign": "top"})
         self._caption = book.add_format(head)
@@ -97,7 +97,7 @@ class _File:
     ) -> None:
         """The first sheet."""
         sheet = self._book.add_worksheet(OVERVIEW)
-        for column, width in enumerate((5, 30, 22, 18, 18, 18, 90)):
+        for column, width in enumerate((5, 30, 22, 18, 18, 18, 18)):
             sheet.set_column(column, column, width, self._centred if column == 0 else None)
         _fit_to_paper(sheet)
         sheet.write(0, 0, f"{model}, calculated by formulas", self._title)
@@ -109,10 +109,12 @@ class _File:
             "input.",
             self._words,
         )
+        sheet.set_row(2, 32)
         for i, (kind, words) in enumerate(_LEGEND.items()):
             sheet.write(2, 1 + i, words, self._legend[kind])
         head = ("#", "layer", "class", "output", "parameters", "largest difference from JAX")
         top = 4
+        sheet.set_row(top, 32)
         for column, words in enumerate((*head, "what it computes")):
             sheet.write(top, column, words, self._head)
         sheet.freeze_panes(top + 1, 2)
@@ -126,7 +128,7 @@ class _File:
             sheet.write(line, 3, str(row.output.shape))
             sheet.write(line, 4, row.parameters, self._count)
             self._formula(sheet, line, 5, f"'{row.page.name}'!B{_DIFFERENCE_ROW + 1}", self._small)
-            sheet.write(line, 6, row.page.meaning, self._wrapped)
+            sheet.write(line, 6, row.page.meaning, self._indented)
         if len(logits.shape) == 1:
             self._results(sheet, top + len(rows) + 4, rows, logits, classes)
 
@@ -182,7 +184,7 @@ class _File:
         place, cell = block.place, self._cells[block.kind]
         words = f"{block.caption}   ({place.height} × {place.width})"
         sheet.write(place.top - 2, 0, words, self._caption)
-        for column in range(min(place.width, 8)):  # captions may be long
+        for column in range(min(max(place.width, 5), 8)):  # captions may be long
             sheet.write_blank(place.top - 2, place.left + column, None, self._caption)
         for column, words in enumerate(block.columns):
             sheet.write(place.top - 1, place.left + column, words, self._label)
