@@ -22,9 +22,6 @@ from zoo.functional.recurrence import RecurrentParams
 
 Blocks: TypeAlias = tuple[Array, ...]
 
-# These look at all units of a row at once; the fused loop cuts and orders units as it likes.
-_OF_WHOLE_ROWS = ("softmax", "log_softmax")
-
 
 class Cell(NamedTuple):
     """One step of a layer; see the module."""
@@ -35,11 +32,6 @@ class Cell(NamedTuple):
     """The activation of each block of H columns, by name."""
     mix: Callable[[Blocks, Blocks], Blocks]
     """`(gates, state)` to the new state, whose first part is the output."""
-
-
-def is_by_unit(*names: str) -> bool:
-    """Whether each of these activations is a function of single numbers."""
-    return not set(names) & set(_OF_WHOLE_ROWS)
 
 
 @cache
@@ -68,41 +60,39 @@ def lstm_cell(activation: str, recurrent_activation: str) -> Cell:
 
 @cache
 def gru_cell(activation: str, recurrent_activation: str) -> Cell:
-    """`gru_step` with `reset_after`, with the blocks z, r, and the candidate's of x and of h.
+    """`gru_step` with `reset_after`, with the blocks x, z, r, h.
 
-    The last two are products of x alone and of h alone: the weights hold zeros for the other.
+    Blocks x and h are what x alone and h alone add to the candidate.
     """
     phi = activation_named(activation)
     gate, scale, opened = _gate(recurrent_activation)
 
     def weights(params: RecurrentParams) -> Array:
-        of_x, of_h = params.kernel, params.recurrent_kernel
-        nothing_of_x, nothing_of_h = of_x[:, : params.units], of_h[:, : params.units]
-        wide = [
-            jnp.concatenate((of_x, jnp.zeros_like(nothing_of_x)), axis=1),
-            jnp.concatenate(
-                (
-                    of_h[:, : 2 * params.units],
-                    jnp.zeros_like(nothing_of_h),
-                    of_h[:, 2 * params.units :],
-                ),
-                axis=1,
-            ),
+        units = params.units
+        rows = [
+            _blocks(params.kernel, units, (2, 0, 1, None)),
+            _blocks(params.recurrent_kernel, units, (None, 0, 1, 2)),
         ]
         if params.bias is not None:
-            with_x, with_h = params.bias
-            both = (with_x + with_h)[: 2 * params.units]
-            alone = with_x[2 * params.units :], with_h[2 * params.units :]
-            wide.insert(1, jnp.concatenate((both, *alone))[None])
-        z, r, x, h = jnp.split(jnp.concatenate(wide), 4, axis=1)
-        return jnp.concatenate((scale * z, scale * r, x, h), axis=1)
+            of_x, of_h = (jnp.asarray(row)[None] for row in params.bias)
+            of_both = _blocks(of_x, units, (2, 0, 1, None)) + _blocks(of_h, units, (None, 0, 1, 2))
+            rows.insert(1, of_both)
+        x, z, r, h = jnp.split(jnp.concatenate(rows), 4, axis=1)
+        return jnp.concatenate((x, scale * z, scale * r, h), axis=1)
 
     def mix(gates: Blocks, state: Blocks) -> Blocks:
-        z, r, x, h = gates
+        x, z, r, h = gates
         kept = opened(z)
         return (kept * state[0] + (1 - kept) * phi(x + opened(r) * h),)
 
-    return Cell(weights, (gate, gate, "linear", "linear"), mix)
+    return Cell(weights, ("linear", gate, gate, "linear"), mix)
+
+
+def _blocks(weights: Array, units: int, order: tuple[int | None, ...]) -> Array:
+    """Blocks of `units` columns in another order, with zeros for None."""
+    blocks = [weights[:, start : start + units] for start in range(0, weights.shape[1], units)]
+    nothing = jnp.zeros_like(blocks[0])
+    return jnp.concatenate([nothing if k is None else blocks[k] for k in order], axis=1)
 
 
 def _stacked(params: RecurrentParams) -> Array:

@@ -114,7 +114,7 @@ def gru(
     check_sequence(params, 3, _bias_shape(params, reset_after), x, mask)
     start = initial_state("state", params, x, state)
     way = fastest_way(params, x, activation, recurrent_activation)
-    if way != "scan" and reset_after:
+    if way == "by_units" and reset_after:
         cell = gru_cell(activation, recurrent_activation)
         outputs, (last,) = fused_recurrence(
             cell, params, (start,), x, mask=mask, reverse=reverse, way=way
