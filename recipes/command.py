@@ -1,24 +1,37 @@
 """A recipe as a command: options from a dataclass, and errors that a person can read."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from zoo.errors import ZooError, require
 
 Options = TypeVar("Options")
 
 
-def run_command(main: Callable[[Options], None], options: type[Options], about: str | None) -> None:
-    """Parses the command line into `options`, a dataclass, and calls `main` with it.
+def run_command(
+    main: Callable[[Options], None],
+    options: Any,
+    about: str | None,
+    commands: Mapping[str, tuple[Callable[[Any], None], type[Any]]] = {},
+) -> None:
+    """Parses the command line into `options` and calls `main` with it.
+
+    `options` is a dataclass, or a union of them, which are subcommands then. A first word that is
+    among `commands` has a function and options of its own instead.
 
     What a user can mend ends with one message and status 2, without a traceback; an interrupt
     from the keyboard with status 130. Everything else is a bug and shows its traceback.
     """
+    program, words = f"python -m recipes.{Path(sys.argv[0]).stem}", sys.argv[1:]
+    call: Callable[[Any], None] = main
+    asked: Any = options
+    if words and words[0] in commands:
+        call, asked = commands[words[0]]
+        program, words, about = f"{program} {words[0]}", words[1:], call.__doc__
     try:
-        program = f"python -m recipes.{Path(sys.argv[0]).stem}"
-        main(require("tyro", "recipes").cli(options, prog=program, description=about))
+        call(require("tyro", "recipes").cli(asked, args=words, prog=program, description=about))
     except (ZooError, OSError) as error:
         sys.exit(_failure(str(error), 2))
     except KeyboardInterrupt:

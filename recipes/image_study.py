@@ -11,7 +11,7 @@ import numpy as np
 
 import zoo
 from recipes.run import RunOptions, command_line, continue_run, load_or_fall_back
-from zoo.data import Dataset
+from zoo.data import Dataset, unit_range
 from zoo.explain import count_parameters
 from zoo.models import weights_of
 from zoo.reports import (
@@ -26,6 +26,7 @@ from zoo.reports import (
     mean_interval,
 )
 from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
+from zoo.training.evaluation import Preprocess
 from zoo.training.program import Augment
 
 
@@ -89,7 +90,7 @@ def run_study(study: Study, options: Options) -> None:
     measures, curves = {}, {}
     for entry in study.entries:
         results = _train(entry, presets[entry.label], data, folder, options)
-        measures[entry.label] = _measure(entry, results, data, folder)
+        measures[entry.label] = measure(entry, results, data, folder)
         measures[entry.label]["reported"] = (
             f"{entry.reported_measure} {entry.reported:.4f}" if data.name == study.dataset else None
         )
@@ -152,15 +153,19 @@ def _train(
     )
 
 
-def _measure(
-    entry: Entry, results: tuple[FitResult, ...], data: Dataset, folder: RunFolder
+def measure(
+    entry: Entry,
+    results: tuple[FitResult, ...],
+    data: Dataset,
+    folder: RunFolder,
+    preprocess: Preprocess = unit_range,
 ) -> dict[str, Any]:
     """Writes a model's weights, report and confusion matrix, and returns its figures."""
     stem = entry.label.lower()
     reports = []
     matrix = np.zeros((len(data.classes), len(data.classes)), int)
     for result in results:
-        predicted = predict(result.model, data.test.x).argmax(axis=-1)
+        predicted = predict(result.model, data.test.x, preprocess=preprocess).argmax(axis=-1)
         reports.append(classification_report(data.test.y, predicted, data.classes))
         matrix += confusion_matrix(data.test.y, predicted, data.classes)
         folder.save_weights(f"{stem}-seed-{result.seed}.safetensors", weights_of(result.model))

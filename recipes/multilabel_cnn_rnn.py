@@ -3,8 +3,10 @@
 Scenes are composed of single items, several on a canvas, some small or partly hidden; which items
 come together is drawn by a table of co-occurrence. The CNN-RNN of Wang et al. (2016) and a CNN
 with a sigmoid for each label have the same encoder, as many parameters and as many epochs, and are
-compared seed by seed, with no, medium and strong co-occurrence. The run folder gets the tables,
-the pictures, the weights and all figures as JSON.
+compared seed by seed, with no, medium and strong co-occurrence. The CNN-RNN's labels are decided
+in two ways: as the most probable path, a set as a whole, and label by label, where the probability
+of being in a path is above ½. The run folder gets the tables, the pictures, the weights and all
+figures as JSON.
 
     python -m recipes.multilabel_cnn_rnn                      both models, one seed
     python -m recipes.multilabel_cnn_rnn --seeds 10           with intervals and tests
@@ -46,6 +48,7 @@ from zoo.reports import (
     neighbours_table,
     paired_difference,
 )
+from zoo.reports.tables import Cell
 from zoo.training import (
     FitResult,
     IndependentLabels,
@@ -60,6 +63,7 @@ Strength = Literal["none", "medium", "strong"]
 
 NAME = "multilabel_cnn_rnn"
 CNN, RNN = "CNN", "CNN-RNN"
+BY_LABEL = "CNN-RNN, by label"
 SCENES = SceneConfig()
 TRAIN, TEST = 24_000, 2_000
 TRAINING = TrainingConfig(
@@ -80,7 +84,7 @@ class MultilabelOptions(RunOptions):
     """Order of the labels in a path; random is training without an order."""
     recurrent: Literal["wang_lstm", "lstm"] = "wang_lstm"
     """The paper's recurrent layer, or the standard LSTM."""
-    beam_width: int = 3
+    beam_width: int = 10
     """Label paths that the search keeps."""
     scenes: int = TRAIN
     """Number of training scenes."""
@@ -96,7 +100,8 @@ class Contender:
 
     create: Callable[..., nnx.Module]
     objective: Objective
-    predict: Callable[[nnx.Module, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    predict: Callable[[nnx.Module, np.ndarray], Mapping[str, tuple[np.ndarray, np.ndarray]]]
+    """Label sets and scores of images, by the name of each way to decide."""
 
 
 def main(options: MultilabelOptions) -> None:
@@ -114,7 +119,6 @@ def main(options: MultilabelOptions) -> None:
             "scenes": {"train": options.scenes, "test": TEST, **asdict(SCENES)},
             "order": options.order,
             "recurrent": options.recurrent,
-            "beam_width": options.beam_width,
         },
     )
     found = {}
@@ -172,14 +176,15 @@ def _contenders(data: Dataset, options: MultilabelOptions) -> Mapping[str, Conte
     }
 
 
-def _threshold(model: nnx.Module, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _threshold(model: nnx.Module, x: np.ndarray) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     logits = predict(model, x)
-    return logits > 0, logits
+    return {CNN: (logits > 0, logits)}
 
 
-def _search(model: nnx.Module, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _search(model: nnx.Module, x: np.ndarray) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     found = predict(model, x, method="search")
-    return found.labels, found.probabilities
+    p = found.probabilities
+    return {RNN: (found.labels, p), BY_LABEL: (p > 0.5, p)}
 
 
 def _compare(
@@ -190,7 +195,8 @@ def _compare(
     options: MultilabelOptions,
 ) -> dict[str, Any]:
     """Trains and measures both models on one data set, and draws what seed 0 says."""
-    figures: dict[str, Any] = {}
+    models: dict[str, Any] = {}
+    measures: dict[str, list[Mapping[str, float]]] = {}
     said: dict[str, np.ndarray] = {}
     results: dict[str, tuple[FitResult, ...]] = {}
     for label, contender in _contenders(data, options).items():
@@ -205,22 +211,28 @@ def _compare(
             checkpoints=folder.path / "checkpoints" / f"{strength}-{label.lower()}",
             progress=options.progress,
         )
-        reports = []
         for result in results[label]:
-            sets, scores = contender.predict(result.model, data.test.x)
-            reports.append(multilabel_report(data.test.y, sets, scores).measures())
-            said.setdefault(label, sets)
+            for decision, (sets, scores) in contender.predict(result.model, data.test.x).items():
+                report = multilabel_report(data.test.y, sets, scores)
+                measures.setdefault(decision, []).append(report.measures())
+                said.setdefault(decision, sets)
             stem = f"{strength}-{label.lower()}-seed-{result.seed}"
             folder.save_weights(f"{stem}.safetensors", weights_of(result.model))
         epochs = [epoch for result in results[label] for epoch in result.history]
-        figures[label] = {
+        models[label] = {
             "parameters": count_parameters(results[label][0].model),
-            "measures": {name: [report[name] for report in reports] for name in reports[0]},
             "seconds an epoch": float(np.median([epoch.seconds for epoch in epochs])),
         }
     cnn_rnn: Any = results[RNN][0].model
     _draw(data, strength, said, cnn_rnn, folder)
-    return {"models": figures, "search": _search_times(cnn_rnn, data.test.x[:TIMED_IMAGES])}
+    return {
+        "models": models,
+        "measures": {
+            decision: {name: [report[name] for report in reports] for name in reports[0]}
+            for decision, reports in measures.items()
+        },
+        "search": _search_times(cnn_rnn, data.test.x[:TIMED_IMAGES]),
+    }
 
 
 def _draw(
@@ -283,23 +295,28 @@ def _search_times(model: CNNRNN, x: np.ndarray) -> dict[str, float]:
 
 
 def results_table(metrics: Mapping[str, Any]) -> Table:
-    """Every measure by strength, both models and their difference, from a run's metrics.json."""
-    rows = []
+    """Every measure by strength: the CNN, and how far each decision of the CNN-RNN is from it.
+
+    From a run's metrics.json.
+    """
+    rows: list[tuple[Cell, ...]] = []
     for strength, found in metrics["strengths"].items():
-        ours, theirs = (found["models"][label]["measures"] for label in (RNN, CNN))
-        for name in ours:
-            difference = paired_difference(ours[name], theirs[name])
-            rows.append(
-                (
-                    strength,
-                    name,
-                    mean_interval(theirs[name]),
-                    mean_interval(ours[name]),
+        theirs = found["measures"][CNN]
+        for name, values in theirs.items():
+            row: list[Cell] = [strength, name, mean_interval(values)]
+            for decision in (RNN, BY_LABEL):
+                ours = found["measures"][decision][name]
+                difference = paired_difference(ours, values)
+                p = difference.p_value
+                row += [
+                    mean_interval(ours),
                     difference.interval,
-                    None if np.isnan(difference.p_value) else f"{difference.p_value:.2g}",
-                )
-            )
-    header = ("co-occurrence", "measure", CNN, RNN, f"{RNN} − {CNN}", "p")
+                    None if np.isnan(p) else f"{p:.2g}",
+                ]
+            rows.append(tuple(row))
+    header = ["co-occurrence", "measure", CNN]
+    for decision in (RNN, BY_LABEL):
+        header += [decision, f"{decision} − {CNN}", f"p ({decision})"]
     parameters = [
         f"{label} {next(iter(metrics['strengths'].values()))['models'][label]['parameters']:,}"
         for label in (CNN, RNN)
@@ -308,7 +325,7 @@ def results_table(metrics: Mapping[str, Any]) -> Table:
         f"{metrics['command']}: scenes of {metrics['dataset']}, test images; parameters: "
         f"{', '.join(parameters)}"
     )
-    return Table(header, rows, title)
+    return Table(tuple(header), rows, title)
 
 
 def search_sentence(metrics: Mapping[str, Any]) -> str:

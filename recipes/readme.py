@@ -2,6 +2,9 @@
 
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
+    python -m recipes.readme --scratch runs/f
+    python -m recipes.readme --ecrnn runs/f
+    python -m recipes.readme --studies runs/f runs/g
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -12,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from recipes import multilabel_cnn_rnn
+from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
+from recipes.study import study_table
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
 from zoo.reports.tables import Cell
@@ -22,6 +26,9 @@ README = Path("README.md")
 PICTURES = Path("docs")
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
+SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
+ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
+STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 
 
 @dataclass(frozen=True)
@@ -34,12 +41,24 @@ class ReadmeOptions:
     """Run folders with the times to show: one seed each, on a machine that did nothing else."""
     multilabel: Path | None = None
     """Run folder of multilabel_cnn_rnn, which has a part of its own."""
+    scratch: Path | None = None
+    """Run folder of inception_gru train --from-scratch, likewise."""
+    ecrnn: Path | None = None
+    """Run folder of ecrnn, which has a part of its own."""
+    studies: tuple[Path, ...] = ()
+    """Run folders of recipes with studies, in the order of their part."""
 
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    if not options.runs and options.multilabel is None:
-        raise ZooError("runs or multilabel must name a run folder, got neither.")
+    own_parts = (
+        *filter(None, (options.multilabel, options.scratch, options.ecrnn)),
+        *options.studies,
+    )
+    if not options.runs and not own_parts:
+        raise ZooError(
+            "runs, multilabel, scratch, ecrnn or studies must name a run folder, got none."
+        )
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
         parts = (scores(runs).markdown(), epoch_times(times).markdown(), machines((*runs, *times)))
@@ -56,7 +75,17 @@ def main(options: ReadmeOptions) -> None:
             ),
             options.multilabel,
         )
-    folders = (*options.runs, *options.times, *filter(None, (options.multilabel,)))
+    if options.scratch is not None:
+        run = _metrics(options.scratch)
+        _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
+    if options.ecrnn is not None:
+        run = _metrics(options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn, "ecrnn-*.png")
+    if options.studies:
+        studies = tuple(map(_metrics, options.studies))
+        tables = [part for run in studies for part in studies_of(run)]
+        _rewrite(STUDIES, (*tables, machines(studies)))
+    folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
 
@@ -69,15 +98,47 @@ def _pictures_of(run: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path) -> None:
+def training_sentence(run: Mapping[str, Any]) -> str:
+    """How long the seeds of a run took, in words."""
+    ((_, figures),) = run["models"].items()
+    seconds = [
+        sum(history["seconds"]) + compiling
+        for history, compiling in zip(figures["histories"], figures["compile seconds"], strict=True)
+    ]
+    epochs = len(figures["histories"][0]["seconds"])
+    # A run that was continued does not know how long it was at work before.
+    whole = run["seconds"] >= max(seconds)
+    together = f"; all {len(seconds)} together {run['seconds']:.0f} s" if whole else ""
+    return (
+        f"{epochs} epochs took {min(seconds):.0f} to {max(seconds):.0f} s a seed, compiling "
+        f"included{together}."
+    )
+
+
+def studies_of(run: Mapping[str, Any]) -> list[str]:
+    """The table of each study of a run, the command that made it, and what became of findings."""
+    parts = []
+    for figures in run["studies"].values():
+        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
+        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
+    return parts
+
+
+def _rewrite(
+    markers: tuple[str, str],
+    parts: Sequence[str],
+    pictures: Path | None = None,
+    which: str = "*.png",
+) -> None:
     """Puts `parts` between two markers of the README, and a run's pictures beside it."""
     before, begin, rest = README.read_text().partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not begin or not end:
         raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
-    PICTURES.mkdir(exist_ok=True)
-    for picture in sorted(pictures.glob("*.png")):
-        shutil.copy(picture, PICTURES / picture.name)
+    if pictures is not None:
+        PICTURES.mkdir(exist_ok=True)
+        for picture in sorted(pictures.glob(which)):
+            shutil.copy(picture, PICTURES / picture.name)
     README.write_text("\n\n".join((before + begin, *parts, end + after)))
 
 

@@ -15,12 +15,9 @@ FALLBACK = "digits"
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Options that every recipe on images has."""
+class SeedOptions:
+    """Options that every recipe has."""
 
-    dataset: str | None = None
-    """Train on this data set and on no other. Without it the recipe's own is used or, where no
-    source of that answers, the small digits that come with scikit-learn."""
     seeds: int = 1
     """How many seeds, from 0 on. With two or more there are intervals."""
     epochs: int | None = None
@@ -39,14 +36,32 @@ class RunOptions:
             check_positive(epochs=self.epochs)
 
 
-def command_line(recipe: str, options: RunOptions) -> str:
-    """The command that asks for these options, but for where its results go."""
-    words = ["python", "-m", f"recipes.{recipe}"]
+@dataclass(frozen=True)
+class RunOptions(SeedOptions):
+    """Options that every recipe on images has."""
+
+    dataset: str | None = None
+    """Train on this data set and on no other. Without it the recipe's own is used or, where no
+    source of that answers, the small digits that come with scikit-learn."""
+
+
+def command_line(recipe: str, options: SeedOptions) -> str:
+    """The command that asks for these options, but for where its results go.
+
+    Args:
+        recipe: its name, with the subcommand where there are some.
+        options: what was given.
+    """
+    words = ["python", "-m", *f"recipes.{recipe}".split()]
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
         if value != field.default and field.name not in ("out", "progress"):
-            values = value if isinstance(value, tuple) else (value,)
-            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+            name = field.name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [f"--{name}", *map(str, values)]
     return shlex.join(words)
 
 

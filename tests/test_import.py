@@ -46,6 +46,7 @@ def test_so_do_the_rooms_that_need_more_once_they_are_used(needed):
 ALL = {"data", "explain", "functional", "keras", "layers", "models", "reports", "training"}
 MAY_IMPORT = {
     "recipes": ALL,
+    "benchmarks": ALL,
     "reports": set(),
     "explain": {"layers"},
     "training": {"data"},  # what an example and a split are; never a model
@@ -65,7 +66,7 @@ def room_of(module: str) -> str:
     return parts[1] if parts[0] == "zoo" and len(parts) > 1 else parts[0]
 
 
-def imports_of(file: Path, names: tuple[str, ...] = ("zoo", "recipes")) -> set[str]:
+def imports_of(file: Path, names: tuple[str, ...] = ("zoo", "recipes", "benchmarks")) -> set[str]:
     """The modules of `names` that a file imports, wherever in it; `from zoo import a` is `zoo.a`.
 
     A relative import is resolved by where the file is.
@@ -85,13 +86,15 @@ def imports_of(file: Path, names: tuple[str, ...] = ("zoo", "recipes")) -> set[s
 
 
 def files() -> list[Path]:
-    paths = [*ROOT.glob("zoo/**/*.py"), *ROOT.glob("recipes/**/*.py")]
+    paths = [
+        path for room in ("zoo", "recipes", "benchmarks") for path in ROOT.glob(f"{room}/**/*.py")
+    ]
     return [path for path in paths if path != FACADE]
 
 
 def test_every_room_is_listed():
     rooms = {path.parent.name for path in ROOT.glob("zoo/*/__init__.py")}
-    assert rooms == ALL == set(MAY_IMPORT) - {"recipes"}
+    assert rooms == ALL == set(MAY_IMPORT) - {"recipes", "benchmarks"}
 
 
 @pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(ROOT)))
@@ -99,7 +102,7 @@ def test_arrows_point_down(file):
     parts = file.relative_to(ROOT).with_suffix("").parts
     room = room_of(".".join(parts))
     allowed = {"errors"} if room == "errors" else MAY_IMPORT[room] | {room, "errors"}
-    if room == "recipes":
+    if room in ("recipes", "benchmarks"):
         allowed |= {"create_model", "list_models", "register_model", "summary", "zoo"}
     forbidden = {module for module in imports_of(file) if room_of(module) not in allowed}
     assert not forbidden
@@ -120,6 +123,7 @@ def test_the_list_itself_points_down():
         ("from .hub import hub_tables", {"zoo.data.hub"}),
         ("from ..models import create_model", {"zoo.models"}),
         ("from recipes.command import run\nimport numpy", {"recipes.command"}),
+        ("from benchmarks import cases", {"benchmarks.cases"}),
     ],
 )
 def test_no_import_is_overlooked(tmp_path, monkeypatch, text, found):

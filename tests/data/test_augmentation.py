@@ -1,5 +1,6 @@
 """Random changes to images: against NumPy, image by image, and as random as they are said to be."""
 
+import pickle
 from functools import partial
 
 import jax
@@ -9,7 +10,7 @@ import pytest
 from scipy.stats import chisquare
 
 from tests.functional.cases import zoo_error
-from zoo.data import cutout, in_copies, random_crop, random_flip, unit_range
+from zoo.data import cutout, in_copies, in_sequence, random_crop, random_flip, unit_range
 
 KEY = jax.random.key(0)
 BATCH, HEIGHT, WIDTH = 40, 5, 6
@@ -178,3 +179,14 @@ def test_a_bad_size(size):
 def test_a_bad_number_of_copies(copies):
     with zoo_error(f"copies must be a positive integer, got {copies}."):
         in_copies(random_flip, copies)
+
+
+def test_one_after_the_other_with_keys_of_their_own():
+    both = in_sequence(partial(random_crop, padding=2), random_flip)
+    crop_key, flip_key = jax.random.split(KEY)
+    expected = random_flip(flip_key, random_crop(crop_key, jnp.asarray(IMAGES), padding=2))
+    np.testing.assert_array_equal(both(KEY, jnp.asarray(IMAGES)), expected)
+    sent = pickle.loads(pickle.dumps(both))
+    np.testing.assert_array_equal(sent(KEY, jnp.asarray(IMAGES)), expected)
+    with zoo_error("augments must have at least one augmentation, got none."):
+        in_sequence()

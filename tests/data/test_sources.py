@@ -192,14 +192,14 @@ def test_another_order_of_our_classes_is_another_cache(small, mirror, monkeypatc
 def test_unknown_names():
     with zoo_error(
         "unknown data set 'fashionmnist': did you mean 'fashion_mnist' or 'mnist'? Known: "
-        "cifar10, digits, fashion_mnist, mnist."
+        "cifar10, digits, fashion_mnist, mnist, nusax."
     ):
         load("fashionmnist")
 
 
 @pytest.mark.usefixtures("small")
 def test_the_list_has_the_catalogue_and_digits():
-    assert list_datasets() == ("cifar10", "digits", "fashion_mnist", "mnist", "small")
+    assert list_datasets() == ("cifar10", "digits", "fashion_mnist", "mnist", "nusax", "small")
 
 
 def test_the_catalogue_is_consistent():

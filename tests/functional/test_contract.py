@@ -76,6 +76,11 @@ CASES = (
         lambda rng: (_normal(rng, 6, 2), jnp.asarray(rng.integers(0, 6, (3, 4)))),
     ),
     Case(
+        "embedding_bag",
+        F.embedding_bag,
+        lambda rng: (_normal(rng, 6, 2), jnp.asarray(rng.integers(0, 6, (3, 4)))),
+    ),
+    Case(
         "conv2d_few_products",
         lambda params, x: F.conv2d(params, x, strides=(2, 1), padding="same"),
         lambda rng: (F.ConvParams(_normal(rng, 2, 2, 2, 3), _normal(rng, 3)), _images(rng)),

@@ -92,3 +92,34 @@ def test_embedding_errors() -> None:
         F.embedding(table(), jnp.array([True]))
     with zoo_error("table must have shape [vocabulary, dim] (2 axes), got shape (300,)."):
         F.embedding(table()[:, 0], jnp.array([1]))
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (0, 4), (3, 0)], ids=str)
+def test_embedding_bag(shape: tuple[int, ...]) -> None:
+    """By its definition, a bag at a time; padding is anywhere, and a bag may be nothing else."""
+    rng = np.random.default_rng(4)
+    ids = rng.integers(0, 300, shape) * (rng.uniform(size=shape) < 0.6)
+    expected = np.zeros((*shape[:-1], 3))
+    for place in np.ndindex(*shape[:-1]):
+        bag = [i for i in ids[place] if i != 0]
+        for i in bag:
+            expected[place] += np.asarray(table())[i] / np.sqrt(len(bag))
+    assert_close(F.embedding_bag(table(), jnp.asarray(ids)), expected)
+
+
+def test_embedding_bag_leaves_the_padding_s_row_alone() -> None:
+    ids = jnp.asarray([[3, 0, 0], [0, 0, 0]])
+    gradient = jax.grad(lambda t: F.embedding_bag(t, ids).sum())(table())
+    assert np.isfinite(gradient).all()
+    assert_close(gradient[3], np.ones(3))
+    assert not np.asarray(gradient)[[0, 1, 2]].any()
+    beyond = F.embedding_bag(table().at[0].set(jnp.nan), ids)
+    assert np.isfinite(beyond).all()
+
+
+def test_embedding_bag_errors() -> None:
+    with zoo_error("ids must have shape [..., n], got shape ()."):
+        F.embedding_bag(table(), jnp.asarray(3))
+    with zoo_error("ids must be integers, got dtype float32."):
+        F.embedding_bag(table(), jnp.ones((2, 3), jnp.float32))
+    assert np.isnan(F.embedding_bag(table(), jnp.asarray([1, 300]))).all()

@@ -44,6 +44,14 @@ def test_an_embedding_is_uniform():
     check_uniform(layers.Embedding(50, 20, rngs=RNGS).embeddings[...], 0.05)
 
 
+def test_an_embedding_bag_is_normal():
+    table = np.asarray(layers.EmbeddingBag(500, 20, stddev=0.3, rngs=RNGS).embeddings[...])
+    # Five standard errors of the mean and of the deviation of 10,000 draws.
+    assert abs(table.mean()) < 5 * 0.3 / 100
+    assert abs(table.std() - 0.3) < 5 * 0.3 / np.sqrt(2 * 10_000)
+    assert 0.6 < np.abs(table).max() < 2
+
+
 @pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
 def test_recurrent_kernels_are_orthogonal(kind):
     kernel = np.asarray(kind(3, 16, rngs=RNGS).recurrent_kernel[...])

@@ -95,6 +95,13 @@ CASES = (
         (1, 3, 4),
     ),
     Case(
+        "EmbeddingBag",
+        partial(layers.EmbeddingBag, 9, 4),
+        lambda layer: partial(F.embedding_bag, layer.embeddings[...]),
+        jnp.array([[[3, 8, 0], [1, 0, 0]]]),
+        (1, 2, 4),
+    ),
+    Case(
         "Activation",
         lambda rngs: layers.Activation("tanh"),  # noqa: ARG005
         lambda _: jnp.tanh,

@@ -16,13 +16,37 @@ from zoo.explain import count_parameters
 from zoo.models import model_config, set_weights, weights_of
 
 NAMES = zoo.list_models()
+TEXT_MODELS = zoo.list_models("text_*")
 every_model = pytest.mark.parametrize("name", NAMES)
+every_image_model = pytest.mark.parametrize("name", sorted({*NAMES} - {*TEXT_MODELS}))
 # Neither square nor grey, so that no axis passes for another; and small, to compile fast.
 SHAPE = (6, 8, 2)
 CLASSES = 7
 BATCH = 5
-IMAGES = jax.random.uniform(jax.random.key(0), (BATCH, *SHAPE))
+# What a model needs beyond that. Inception v3 takes no smaller images, and one of its blocks is
+# enough here (tests/keras has the whole of it).
+OPTIONS: dict[str, dict[str, Any]] = {
+    **{name: {"input_shape": (6,)} for name in TEXT_MODELS},
+    "text_ngram_lstm": {"input_shape": (6, 3)},
+    "inception_a_gru": {"input_shape": (7, 9, 2)},  # of even sides the stem leaves out a pixel
+    "inception_v3": {"input_shape": (75, 77, 2), "until": "mixed0"},
+    "inception_gru": {"input_shape": (75, 77, 2), "until": "mixed1", "frozen_until": "mixed0"},
+}
+# Sizes that would only make a model deeper, and slow to compile.
+DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3}
 LABELS = jnp.arange(BATCH) % CLASSES
+
+
+def shape(name: str) -> tuple[int, ...]:
+    return OPTIONS.get(name, {}).get("input_shape", SHAPE)
+
+
+@cache
+def inputs(name: str) -> jax.Array:
+    """Images, or ids of texts without padding, which may be left out."""
+    if name in TEXT_MODELS:
+        return jax.random.randint(jax.random.key(0), (BATCH, *shape(name)), 1, 16)
+    return jax.random.uniform(jax.random.key(0), (BATCH, *shape(name)))
 
 
 def sizes(name: str) -> list[str]:
@@ -31,9 +55,10 @@ def sizes(name: str) -> list[str]:
 
 
 def new(name: str, seed: int = 0) -> Any:
-    """A small one: every size of its config is 16."""
-    options = {**dict.fromkeys(sizes(name), 16), "input_shape": SHAPE, "classes": CLASSES}
-    return zoo.create_model(name, rngs=nnx.Rngs(seed), **options)
+    """A small one: every size of its config is 16, but for its depth."""
+    options: dict[str, Any] = {option: DEPTHS.get(option, 16) for option in sizes(name)}
+    options |= {"input_shape": SHAPE, "classes": CLASSES}
+    return zoo.create_model(name, rngs=nnx.Rngs(seed), **{**options, **OPTIONS.get(name, {})})
 
 
 @cache
@@ -69,7 +94,7 @@ def test_there_are_models():
 
 @every_model
 def test_logits_of_every_class(name):
-    y = logits(name, IMAGES)
+    y = logits(name, inputs(name))
     assert (y.shape, y.dtype) == ((BATCH, CLASSES), np.float32)
     assert np.isfinite(y).all()
     assert (y < 0).any()  # logits, not probabilities
@@ -79,7 +104,9 @@ def test_logits_of_every_class(name):
 def test_compiled_is_the_same(name):
     model = new(name)
     model.eval()
-    np.testing.assert_allclose(logits(name, IMAGES), model(IMAGES), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        logits(name, inputs(name)), model(inputs(name)), rtol=1e-4, atol=1e-5
+    )
 
 
 @every_model
@@ -89,7 +116,7 @@ def test_every_parameter_learns(name):
     @jax.jit
     def gradients(params: Any) -> Any:
         def loss(params: Any) -> jax.Array:
-            y = nnx.merge(graphdef, params, rest, copy=True)(IMAGES)
+            y = nnx.merge(graphdef, params, rest, copy=True)(inputs(name))
             return optax.softmax_cross_entropy_with_integer_labels(y, LABELS).mean()
 
         return jax.grad(loss)(params)
@@ -103,20 +130,21 @@ def test_every_parameter_learns(name):
 
 @every_model
 def test_in_evaluation_an_example_does_not_depend_on_the_others(name):
-    others = IMAGES.at[1:].set(IMAGES[1:] * 0.5 + 0.25)
-    one, other = logits(name, IMAGES), logits(name, others)
+    x = inputs(name)
+    others = x.at[1:].set(16 - x[1:] if name in TEXT_MODELS else x[1:] * 0.5 + 0.25)
+    one, other = logits(name, inputs(name)), logits(name, others)
     np.testing.assert_allclose(one[0], other[0], rtol=1e-5, atol=1e-6)
-    assert np.abs(one[1:] - other[1:]).max() > 1e-3
+    assert np.abs(one[1:] - other[1:]).max() > 0.01 * np.abs(one).max()
     order = np.array([3, 0, 4, 1, 2])
-    np.testing.assert_allclose(logits(name, IMAGES[order]), one[order], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(logits(name, inputs(name)[order]), one[order], rtol=1e-5, atol=1e-6)
 
 
-@every_model
+@every_image_model
 def test_every_pixel_counts(name):
     """A row, a column or a channel left out would be one without a gradient."""
     _, params, rest = split(name)
     mixed = jax.random.normal(jax.random.key(1), (BATCH, CLASSES))
-    gradient = jax.grad(lambda x: (compiled(name)(params, rest, x) * mixed).sum())(IMAGES)
+    gradient = jax.grad(lambda x: (compiled(name)(params, rest, x) * mixed).sum())(inputs(name))
     assert np.asarray(gradient).any(0).mean() > 0.9
     for axis in range(3):
         others = tuple(a for a in range(4) if a != axis + 1)
@@ -141,56 +169,64 @@ def test_weights_go_from_one_model_into_another(name):
     for path, value in weights_of(target).items():
         np.testing.assert_array_equal(value, weights(name, 0)[path])
     _, params, rest = nnx.split(target, nnx.Param, ...)
-    np.testing.assert_array_equal(compiled(name)(params, rest, IMAGES), logits(name, IMAGES))
+    np.testing.assert_array_equal(
+        compiled(name)(params, rest, inputs(name)), logits(name, inputs(name))
+    )
 
 
 @every_model
 def test_a_batch_of_one_and_of_none(name):
     np.testing.assert_allclose(
-        logits(name, IMAGES[:1]), logits(name, IMAGES)[:1], rtol=1e-5, atol=1e-6
+        logits(name, inputs(name)[:1]), logits(name, inputs(name))[:1], rtol=1e-5, atol=1e-6
     )
-    empty = jax.eval_shape(compiled(name), *split(name)[1:], IMAGES[:0])
+    empty = jax.eval_shape(compiled(name), *split(name)[1:], inputs(name)[:0])
     assert empty.shape == (0, CLASSES)
 
 
-@every_model
-@pytest.mark.parametrize(
-    ("x", "got"),
-    [
-        (IMAGES[..., :1], "float32 of shape (5, 6, 8, 1)"),
-        (IMAGES.swapaxes(1, 2), "float32 of shape (5, 8, 6, 2)"),
-        (IMAGES[0], "float32 of shape (6, 8, 2)"),
-        ((IMAGES * 255).astype(jnp.uint8), "uint8 of shape (5, 6, 8, 2)"),
-    ],
-    ids=["channels", "swapped", "one image", "bytes"],
-)
-def test_a_wrong_input_is_refused(name, x, got):
+@every_image_model
+@pytest.mark.parametrize("kind", ["channels", "swapped", "one image", "bytes"])
+def test_a_wrong_input_is_refused(name, kind):
+    right = inputs(name)
+    x = {
+        "channels": right[..., :1],
+        "swapped": right.swapaxes(1, 2),
+        "one image": right[0],
+        "bytes": (right * 255).astype(jnp.uint8),
+    }[kind]
+    own = hasattr(model_config(name), "preprocess")
+    prepare = "config.preprocess" if own else "zoo.data.unit_range"
     with zoo_error(
-        f"x must be floating-point images of shape ('B', 6, 8, 2), got {got}. Bytes become "
-        "floats by zoo.data.unit_range; another size needs a model created with another "
-        "input_shape."
+        f"x must be floating-point images of shape {('B', *shape(name))}, got {x.dtype} of shape "
+        f"{x.shape}. Bytes become floats by {prepare}; another size needs a model "
+        "created with another input_shape."
     ):
         new(name)(x)
 
 
-@every_model
-@pytest.mark.parametrize("shape", [(28, 28), [28, 28, 1], 28])
-def test_a_wrong_input_shape_is_refused(name, shape):
-    with zoo_error(f"input_shape must be a tuple (height, width, channels), got {shape!r}."):
-        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=shape)
+@every_image_model
+@pytest.mark.parametrize("wrong", [(28, 28), [28, 28, 1], 28])
+def test_a_wrong_input_shape_is_refused(name, wrong):
+    with zoo_error(f"input_shape must be a tuple (height, width, channels), got {wrong!r}."):
+        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=wrong)
 
 
 @every_model
 def test_a_wrong_size_is_refused(name):
-    with zoo_error("channels must be a positive integer, got 0."):
-        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(28, 28, 0))
+    last = {"text_ngram_lstm": "ids"}.get(name, "length" if name in TEXT_MODELS else "channels")
+    with zoo_error(f"{last} must be a positive integer, got 0."):
+        zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(*shape(name)[:-1], 0))
     for option in sizes(name):
         with zoo_error(f"{option} must be a positive integer, got 0."):
             zoo.create_model(name, rngs=nnx.Rngs(0), **{option: 0})
 
 
 # Counted from the reports' tables.
-PARAMETERS = {"fashion_mnist_cnn": 697_130, "fashion_mnist_lstm": 216_426, "mnist_lstm": 81_674}
+PARAMETERS = {
+    "cifar10_cnn": 356_810,
+    "fashion_mnist_cnn": 697_130,
+    "fashion_mnist_lstm": 216_426,
+    "mnist_lstm": 81_674,
+}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -200,7 +236,7 @@ def test_as_many_parameters_as_in_the_report(name):
         sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))) == PARAMETERS[name]
     )
     assert count_parameters(model) == PARAMETERS[name]
-    assert model.config.input_shape == (28, 28, 1)
+    assert model.config.input_shape == ((32, 32, 3) if name == "cifar10_cnn" else (28, 28, 1))
     assert model.config.classes == 10
 
 

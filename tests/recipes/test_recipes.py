@@ -69,7 +69,7 @@ def test_presets_can_be_sent_to_other_processes(study):
 def test_the_table_is_made_of_the_metrics(run):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["command"] == (
-        "python -m recipes.fashion_mnist --dataset digits --seeds 2 --epochs 1 --how in_turn"
+        "python -m recipes.fashion_mnist --seeds 2 --epochs 1 --how in_turn --dataset digits"
     )
     with (run / "table.csv").open() as file:
         rows = {row["model"]: row for row in csv.DictReader(file)}

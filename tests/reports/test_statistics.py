@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from zoo.errors import ZooError
-from zoo.reports import Interval, mean_interval, paired_difference
+from zoo.reports import Interval, holm, mean_interval, paired_difference, paired_differences
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,34 @@ def test_paired_differences_without_spread():
     assert str(paired_difference([1.0], [2.0])) == "-1.0000 (1 seed)"
     with pytest.raises(ZooError, match="one score for each seed, got 2 and 1"):
         paired_difference([1.0, 2.0], [1.0])
+
+
+def test_holm_s_correction():
+    # Step by step: 3 · 0.01; then max(0.03, 2 · 0.03); then max(0.06, 1 · 0.04).
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert holm([0.6, 0.9]) == (1.0, 1.0)
+    assert holm([]) == ()
+    found = holm([0.02, math.nan])
+    assert found[0] == 0.02
+    assert math.isnan(found[1])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p_values):
+    """By the definition: from the smallest on, as long as p ≤ level / (tests that are left)."""
+    level, rejected = 0.05, set()
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[i] * (len(p_values) - rank) > level:
+            break
+        rejected.add(i)
+    assert {i for i, p in enumerate(holm(p_values)) if p <= level} == rejected
+
+
+def test_several_paired_differences_are_corrected_together():
+    rng = np.random.default_rng(1)
+    baseline, one, other = rng.normal(0, 1, 6), rng.normal(1, 1, 6), rng.normal(2, 1, 6)
+    alone = [paired_difference(values, baseline) for values in (one, other)]
+    together = paired_differences([(one, baseline), (other, baseline)])
+    assert [d.interval for d in together] == [d.interval for d in alone]
+    assert [d.p_value for d in together] == list(holm([d.p_value for d in alone]))
+    assert paired_differences([]) == ()

@@ -242,3 +242,8 @@ def test_a_model_that_returns_no_logits(train):
 
     with pytest.raises(ZooError, match=r"the model must return logits of shape \[B, classes\]"):
         fit(Wrong(rngs=nnx.Rngs(0)), train, progress=False)
+
+
+def test_a_model_that_is_none(train):
+    with pytest.raises(ZooError, match=r"model must be an nnx.Module.*, got <class"):
+        fit(Tiny, train, progress=False)

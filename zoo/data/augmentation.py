@@ -1,11 +1,13 @@
-"""Random changes to batches of images, as pure functions of a key, inside compiled programs."""
+"""Random changes to batches of images and texts, pure functions of a key, in compiled programs."""
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from zoo.data.text import PAD, UNKNOWN
 from zoo.errors import ZooError, check_positive
 
 
@@ -87,6 +89,27 @@ def cutout(key: jax.Array, images: jax.Array, *, size: int) -> jax.Array:
     return jnp.where(square[..., None], jnp.zeros_like(images), images)
 
 
+def drop_words(key: jax.Array, ids: jax.Array, *, rate: float) -> jax.Array:
+    """Makes each piece of a text unknown with probability `rate`; padding stays padding.
+
+    Args:
+        key: a JAX random key.
+        ids: `[B, T]`, integers, as from `TextEncoder`.
+        rate: at least 0 and less than 1.
+
+    Returns:
+        As `ids`.
+
+    Source: "word dropout" of Iyyer et al., 2015, https://aclanthology.org/P15-1162
+    """
+    if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise ZooError(f"ids must be integers of shape [B, T], got {ids.dtype} of {ids.shape}.")
+    if not 0 <= rate < 1:
+        raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
+    dropped = jax.random.bernoulli(key, rate, ids.shape) & (ids != PAD)
+    return jnp.where(dropped, jnp.asarray(UNKNOWN, ids.dtype), ids)
+
+
 def in_copies(
     augment: Callable[[jax.Array, jax.Array], jax.Array], copies: int
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
@@ -114,6 +137,26 @@ def _copies(
 ) -> jax.Array:
     versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]
     return jnp.concatenate(versions)
+
+
+def in_sequence(
+    *augments: Callable[[jax.Array, jax.Array], jax.Array],
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """An augmentation that does several, one after the other, each with a key of its own.
+
+    Args:
+        augments: at least one, `(key, batch [B, ...]) -> [B, ...]`.
+    """
+    if not augments:
+        raise ZooError("augments must have at least one augmentation, got none.")
+    return partial(_sequence, *augments)  # unlike a function in here, it can be pickled
+
+
+def _sequence(*augments_key_batch: Any) -> jax.Array:
+    *augments, key, batch = augments_key_batch
+    for augment, one_key in zip(augments, jax.random.split(key, len(augments)), strict=True):
+        batch = augment(one_key, batch)
+    return batch
 
 
 def _check_images(images: jax.Array) -> None:

@@ -1,6 +1,9 @@
 """The data sets that `load` knows, and where they can be had."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from zoo.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,51 @@ class ImageDataset:
     classes: tuple[str, ...]
     idx_folder: str | None = None
     package: str | None = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it has."""
+        return ("train", "test")
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What its arrays depend on beside its files."""
+        return (self.shape, self.classes)
+
+
+@dataclass(frozen=True)
+class TextDataset:
+    """A data set of labelled texts on the Hugging Face Hub, in the Hub's own words.
+
+    Args:
+        name: as results show it.
+        repository: `<owner>/<name>` on the Hub, and below a mirror folder.
+        config: the data set's configuration there.
+        text_column: the column with the texts.
+        classes: the classes in the order of our labels.
+        authors_files: split to the address of the authors' own CSV file, which has the same
+            columns.
+    """
+
+    name: str
+    repository: str
+    config: str
+    text_column: str
+    classes: tuple[str, ...]
+    authors_files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it has."""
+        return ("train", "validation", "test")
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What its arrays depend on beside its files."""
+        return ("texts", self.classes)
+
+
+TableDataset = ImageDataset | TextDataset
 
 
 CATALOGUE = {
@@ -81,3 +129,41 @@ CATALOGUE = {
         ),
     )
 }
+
+# NusaX has the same texts in twelve languages, named by their ISO 639-3 codes.
+NUSAX_LANGUAGES = {
+    "ace": "acehnese",
+    "ban": "balinese",
+    "bbc": "toba_batak",
+    "bjn": "banjarese",
+    "bug": "buginese",
+    "eng": "english",
+    "ind": "indonesian",
+    "jav": "javanese",
+    "mad": "madurese",
+    "min": "minangkabau",
+    "nij": "ngaju",
+    "sun": "sundanese",
+}
+
+
+def nusax(lang: str) -> TextDataset:
+    """NusaX sentiment in one language (Winata et al., 2023, https://arxiv.org/abs/2205.15960).
+
+    Raises:
+        ZooError: a language that it is not in.
+    """
+    if lang not in NUSAX_LANGUAGES:
+        raise unknown_name("language of NusaX", lang, NUSAX_LANGUAGES)
+    folder = "https://raw.githubusercontent.com/IndoNLP/nusax/main/datasets/sentiment"
+    files = {"train": "train.csv", "validation": "valid.csv", "test": "test.csv"}
+    return TextDataset(
+        name=f"nusax-{lang}",
+        repository="indonlp/NusaX-senti",
+        config=lang,
+        text_column="text",
+        classes=("negative", "neutral", "positive"),
+        authors_files={
+            split: f"{folder}/{NUSAX_LANGUAGES[lang]}/{file}" for split, file in files.items()
+        },
+    )

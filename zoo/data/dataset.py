@@ -15,7 +15,8 @@ class DatasetUnavailable(ZooError):  # noqa: N818 (it is a state of the world, n
 class Split(NamedTuple):
     """Examples and their labels.
 
-    Images are `x [N, H, W, C]`, bytes, channels last (C is 1 for grey ones); labels are
+    Images are `x [N, H, W, C]`, bytes, channels last (C is 1 for grey ones); texts are `x [N]`,
+    strings, or as `TextEncoder` encodes them, `x [N, T]`, int32; labels are
     `y [N]`, int32, positions in the data set's class names. Where an example can have several
     labels, `y [N, classes]`, boolean: whether it has each of them.
     """

@@ -10,6 +10,25 @@ import numpy as np
 from zoo.errors import ZooError, require
 
 
+def decode_image(
+    content: bytes, shape: tuple[int, int, int], name: str, *, resize: bool = False
+) -> np.ndarray:
+    """One encoded image (JPEG, PNG, …) as bytes `shape`: see `decode_images`."""
+    image_module = require("PIL.Image", "data")
+    height, width, channels = shape
+    try:
+        with image_module.open(io.BytesIO(content)) as image:
+            picture = image.convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # a damaged image can fail in any way
+        raise ZooError(f"{name} is damaged: {error}.") from error
+    if resize and picture.size != (width, height):
+        picture = picture.resize((width, height), image_module.Resampling.BILINEAR)
+    pixels = np.asarray(picture)
+    if pixels.shape[:2] != shape[:2]:
+        raise ZooError(f"{name} must have {shape[:2]} pixels, got {pixels.shape[:2]}.")
+    return pixels.reshape(shape)
+
+
 def decode_images(
     images: Sequence[bytes],
     shape: tuple[int, int, int],
@@ -34,27 +53,14 @@ def decode_images(
     """
     if len(shape) != 3 or min(shape) < 1 or shape[2] not in (1, 3):
         raise ZooError(f"shape must be (height, width, 1 or 3), got {shape!r}.")
-    image_module = require("PIL.Image", "data")
+    require("PIL.Image", "data")
     tqdm = require("tqdm", "data").tqdm
-    height, width, channels = shape
     x = np.empty((len(images), *shape), np.uint8)
 
     def decode(row: int) -> None:
         name = f"row {row}" if names is None else names[row]
-        try:
-            with image_module.open(io.BytesIO(images[row])) as image:
-                picture = image.convert("L" if channels == 1 else "RGB")
-        except Exception as error:  # a damaged image can fail in any way
-            raise ZooError(f"{where}: the image in {name} is damaged: {error}.") from error
-        if resize and picture.size != (width, height):
-            picture = picture.resize((width, height), image_module.Resampling.BILINEAR)
-        pixels = np.asarray(picture)
-        if pixels.shape[:2] != shape[:2]:
-            raise ZooError(
-                f"{where}: the image in {name} must have {shape[:2]} pixels, got "
-                f"{pixels.shape[:2]}."
-            )
-        x[row] = pixels.reshape(shape)
+        place = f"{where}: the image in {name}"
+        x[row] = decode_image(images[row], shape, place, resize=resize)
 
     def decode_some(rows: range) -> int:
         for row in rows:

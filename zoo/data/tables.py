@@ -1,4 +1,4 @@
-"""Arrow tables as the Hub has them: a column of encoded images, a column of labels."""
+"""Arrow tables as the Hub has them: a column of encoded images or of texts, and one of labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.catalogue import ImageDataset
+from zoo.data.catalogue import ImageDataset, TableDataset
 from zoo.data.dataset import Split
 from zoo.data.images import decode_images
 from zoo.errors import ZooError, require
@@ -31,20 +31,21 @@ def read_parquet(files: Sequence[Path]) -> Any:
         raise ZooError(f"the files beside {files[0]} do not fit together: {error}.") from error
 
 
-def table_split(dataset: ImageDataset, table: Any, where: str, *, progress: bool) -> Split:
+def table_split(dataset: TableDataset, table: Any, where: str, *, progress: bool) -> Split:
     """A split from its table; images are decoded in parallel.
 
     Args:
-        dataset: says which columns, shape and classes to expect.
+        dataset: says which columns and classes to expect, and the shape of images.
         table: a `pyarrow.Table` whose schema carries the Hub's features.
         where: the table in words, for errors.
         progress: whether to show a bar at a terminal.
 
     Raises:
         ZooError: a missing column, an unknown class, an image that cannot be decoded or has
-            another size, no rows.
+            another size, a text that is none, no rows.
     """
-    for column in (dataset.image_column, "label"):
+    content = dataset.image_column if isinstance(dataset, ImageDataset) else dataset.text_column
+    for column in (content, "label"):
         if column not in table.column_names:
             raise ZooError(
                 f"{where} must have a column {column!r}, got {', '.join(table.column_names)}."
@@ -52,12 +53,17 @@ def table_split(dataset: ImageDataset, table: Any, where: str, *, progress: bool
     if table.num_rows == 0:
         raise ZooError(f"{where} must have at least one row, got none.")
     y = _labels(dataset, table, where)
-    column = table[dataset.image_column].to_pylist()
-    images = [_bytes_of(image, row, where) for row, image in enumerate(column)]
-    return Split(decode_images(images, dataset.shape, where, progress=progress), y)
+    column = table[content].to_pylist()
+    if isinstance(dataset, ImageDataset):
+        images = [_bytes_of(image, row, where) for row, image in enumerate(column)]
+        return Split(decode_images(images, dataset.shape, where, progress=progress), y)
+    for row, text in enumerate(column):
+        if not isinstance(text, str):
+            raise ZooError(f"{where}: row {row} must have a text, got {text!r}.")
+    return Split(np.array(column, np.str_), y)
 
 
-def _labels(dataset: ImageDataset, table: Any, where: str) -> np.ndarray:
+def _labels(dataset: TableDataset, table: Any, where: str) -> np.ndarray:
     """Our labels, found by the names of the classes and not by their numbers."""
     feature = require("datasets", "data").Features.from_arrow_schema(table.schema)["label"]
     names = getattr(feature, "names", None)

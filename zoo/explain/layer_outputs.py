@@ -1,9 +1,13 @@
 """Every layer of a model with what it computed."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from zoo.layers import Layer
@@ -11,11 +15,13 @@ from zoo.layers.interception import intercepted_calls
 
 
 class LayerOutput(NamedTuple):
-    """One call of one layer: its path in the model, the layer, and what it returned."""
+    """One call of one layer: its path in the model, the layer, and what it took and returned."""
 
     path: str
     layer: Layer
     output: Any
+    arguments: tuple[Any, ...] = ()
+    keywords: tuple[tuple[str, Any], ...] = ()
 
 
 @contextmanager
@@ -30,8 +36,52 @@ def recorded_calls(model: nnx.Module) -> Iterator[list[LayerOutput]]:
         path: str, layer: Layer, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
     ) -> Any:
         output = call(layer, *args, **kwargs)
-        calls.append(LayerOutput(path, layer, output))
+        calls.append(LayerOutput(path, layer, output, args, tuple(kwargs.items())))
         return output
 
     with intercepted_calls(model, record):
         yield calls
+
+
+def call_names(calls: Iterable[LayerOutput]) -> list[str]:
+    """A name for each call: the layer's path, and from its second call on the number as well."""
+    counts: Counter[str] = Counter()
+    names = []
+    for call in calls:
+        counts[call.path] += 1
+        names.append(call.path if counts[call.path] == 1 else f"{call.path}:{counts[call.path]}")
+    return names
+
+
+def trace(model: nnx.Module, x: Any) -> dict[str, Any]:
+    """What every layer of a model gives for a batch, in evaluation mode.
+
+    Args:
+        model: any module made of `zoo.layers`; it is left as it is.
+        x: a batch, as the model takes it.
+
+    Returns:
+        Arrays by the layers' paths, in the order of the calls. A layer that is called again has
+        `:2`, `:3`, … after its path; one that returns several arrays has a tuple of them. The last
+        entry is the last layer's output, which for models of the registry is the logits.
+
+    >>> import zoo
+    >>> model = zoo.create_model("mnist_lstm", rngs=nnx.Rngs(0), units=8)
+    >>> {name: y.shape for name, y in trace(model, jnp.zeros((2, 28, 28, 1))).items()}
+    {'rows': (2, 28, 28), 'lstm': (2, 8), 'logits': (2, 10)}
+    """
+    model = nnx.clone(model)
+    model.eval()
+    graphdef, state = nnx.split(model)
+    names: list[str] = []
+
+    @jax.jit
+    def outputs(state: Any, x: jax.Array) -> list[Any]:
+        merged = nnx.merge(graphdef, state)
+        with recorded_calls(merged) as calls:
+            merged(x)
+        names[:] = call_names(calls)
+        return [call.output for call in calls]
+
+    found = outputs(state, jnp.asarray(x))
+    return dict(zip(names, jax.tree.map(np.asarray, found), strict=True))

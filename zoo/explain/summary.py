@@ -37,7 +37,7 @@ def layer_table(model: nnx.Module, input_shape: tuple[int, ...]) -> tuple[LayerR
     with recorded_calls(model) as calls:
         jax.eval_shape(lambda x: model(x), example)
     rows: list[LayerRow] = []
-    for path, layer, output in calls:
+    for path, layer, output, *_ in calls:
         first = all(row.path != path for row in rows)
         trainable, moving = (
             _size(layer, kind) if first else 0 for kind in (nnx.Param, nnx.BatchStat)

@@ -12,7 +12,7 @@ from zoo.functional.depthwise import SeparableConvParams, depthwise_conv2d, sepa
 from zoo.functional.dropout import dropout, gaussian_noise, spatial_dropout
 from zoo.functional.gru import gru, gru_step
 from zoo.functional.label_paths import LabelSearch, beam_search, path_log_probabilities
-from zoo.functional.linear import DenseParams, dense, embedding
+from zoo.functional.linear import DenseParams, dense, embedding, embedding_bag
 from zoo.functional.lstm import LSTMState, lstm, lstm_step
 from zoo.functional.masking import steps_other_than, zero_masked
 from zoo.functional.merging import (
@@ -79,6 +79,7 @@ __all__ = [
     "dropout",
     "elu",
     "embedding",
+    "embedding_bag",
     "flatten",
     "gaussian_noise",
     "global_avg_pool1d",

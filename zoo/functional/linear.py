@@ -64,3 +64,33 @@ def embedding(table: Array, ids: Array) -> Array:
     return (
         jnp.asarray(table).at[ids].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
     )
+
+
+def embedding_bag(table: Array, ids: Array) -> Array:
+    """The rows of `table` for several ids added up: `y = Σ table[id] / √n` over the ids ≠ 0.
+
+    `n` is the number of ids ≠ 0; id 0 is padding, and a bag of nothing else gives zeros. The root
+    keeps the size of a sum of independent rows, however many they are.
+
+    Args:
+        table: `[vocabulary, dim]`.
+        ids: integers `[..., n]`; as in `embedding` an id outside the table gives NaN.
+
+    Returns:
+        `[..., dim]`.
+
+    Raises:
+        ZooError: as `embedding`, or ids without an axis.
+
+    Source: Bojanowski et al., 2017, https://arxiv.org/abs/1607.04606 (words as bags of their
+    character n-grams)
+
+    >>> embedding_bag(jnp.ones((5, 1)), jnp.array([[1, 2, 3, 4], [2, 0, 0, 0]])).tolist()
+    [[2.0], [1.0]]
+    """
+    if ids.ndim < 1:
+        raise ZooError(f"ids must have shape [..., n], got shape {ids.shape}.")
+    rows = embedding(table, ids)
+    keep = (ids != 0)[..., None]
+    total = jnp.sum(jnp.where(keep, rows, jnp.zeros_like(rows)), axis=-2)
+    return total / jnp.sqrt(jnp.maximum(jnp.sum(keep.astype(rows.dtype), axis=-2), 1))

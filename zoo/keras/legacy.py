@@ -1,7 +1,8 @@
 """Weights of legacy HDF5 files, which go by the names of layers and of their weights."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from zoo.keras.hdf5 import HDF5File
@@ -67,8 +68,8 @@ def match_layers(
             return Match(
                 [],
                 [
-                    f"layers cannot be told apart: {reason}; the file has "
-                    f"{', '.join(stored)}; the model has {', '.join(wanted)}"
+                    f"layers cannot be told apart: {reason}{_surplus(stored, wanted)}; the file "
+                    f"has {_some(stored)}; the model has {_some(wanted)}"
                 ],
             )
         layers = dict(zip(stored, wanted, strict=True))
@@ -100,6 +101,25 @@ def _contradiction(stored: list[str], wanted: list[str]) -> str | None:
             if ours != theirs:
                 return f"{name} is layer {stored.index(name)} there and {wanted.index(name)} here"
     return None
+
+
+def _surplus(stored: Iterable[str], wanted: Iterable[str]) -> str:
+    """Which kinds of layers the file or the model has more of."""
+    theirs, ours = (Counter(map(_kind, names)) for names in (stored, wanted))
+    more = [
+        f"; the {place} has {n} more of {kind}"
+        for place, counts in (("file", theirs - ours), ("model", ours - theirs))
+        for kind, n in sorted(counts.items())
+    ]
+    return "".join(more) if len(more) <= 6 else ""
+
+
+def _some(names: Iterable[str]) -> str:
+    """Names in words; of very many the first ones."""
+    listed = list(names)
+    if len(listed) <= 40:
+        return ", ".join(listed)
+    return f"{', '.join(listed[:40])} and {len(listed) - 40} more"
 
 
 def _kind(name: str) -> str:

@@ -6,7 +6,7 @@ They hold parameters and call `zoo.functional`; there is no arithmetic here.
 from zoo.layers.activations import ELU, LeakyReLU, ReLU, Softmax
 from zoo.layers.bidirectional import Bidirectional
 from zoo.layers.convolution import Conv1D, Conv2D
-from zoo.layers.core import Activation, Dense, Embedding
+from zoo.layers.core import Activation, Dense, Embedding, EmbeddingBag
 from zoo.layers.label_paths import LabelPathDecoder
 from zoo.layers.layer import Layer
 from zoo.layers.merging import (
@@ -81,6 +81,7 @@ __all__ = [
     "Dot",
     "Dropout",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianNoise",
     "GlobalAveragePooling1D",

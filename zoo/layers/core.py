@@ -1,4 +1,4 @@
-"""Layers without a window or a memory: Dense, Embedding, Activation."""
+"""Layers without a window or a memory: Dense, Embedding, EmbeddingBag, Activation."""
 
 import jax
 from flax import nnx
@@ -71,6 +71,28 @@ class Embedding(Layer):
     def compute_mask(self, ids: jax.Array) -> jax.Array | None:
         """With `mask_zero`, what a recurrent layer after this one takes as `mask`: `ids ≠ 0`."""
         return ids != 0 if self.mask_zero else None
+
+
+class EmbeddingBag(Layer):
+    """One vector for several ids, such as a word's n-grams; see `zoo.functional.embedding_bag`.
+
+    Args:
+        input_dim: number of ids (the vocabulary); id 0 is padding.
+        output_dim: width of a vector.
+        stddev: the table is drawn from the stream `params`: normal, of this standard deviation.
+        rngs: see there.
+    """
+
+    def __init__(self, input_dim: int, output_dim: int, *, stddev: float = 0.05, rngs: nnx.Rngs):
+        check_positive(input_dim=input_dim, output_dim=output_dim)
+        self.input_dim, self.output_dim = input_dim, output_dim
+        self.embeddings = nnx.Param(
+            stddev * jax.random.normal(rngs.params(), (input_dim, output_dim))
+        )
+
+    def __call__(self, ids: jax.Array) -> jax.Array:
+        """Integers `[..., n]` to `[..., output_dim]`."""
+        return F.embedding_bag(self.embeddings[...], ids)
 
 
 class Activation(Layer):

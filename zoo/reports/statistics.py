@@ -2,8 +2,8 @@
 
 import math
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from zoo.errors import ZooError, require
 
@@ -120,6 +120,38 @@ def paired_difference(
     statistic = interval.mean / (interval.standard_deviation / math.sqrt(interval.n))
     t = require("scipy.stats", "reports").t
     return PairedDifference(interval, float(2 * t.sf(abs(statistic), df=interval.n - 1)))
+
+
+def paired_differences(
+    pairs: Iterable[tuple[Iterable[float], Iterable[float]]], *, confidence: float = 0.95
+) -> tuple[PairedDifference, ...]:
+    """`paired_difference` of each pair (values, baseline), p corrected for their number by `holm`.
+
+    The intervals are not corrected: each says how far its own difference can be trusted.
+    """
+    found = [paired_difference(*pair, confidence=confidence) for pair in pairs]
+    corrected = holm([difference.p_value for difference in found])
+    return tuple(replace(d, p_value=p) for d, p in zip(found, corrected, strict=True))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """p-values corrected for the number of tests, so that any error at all has their level.
+
+    The k-th smallest of m is multiplied by m − k + 1, is no smaller than the corrected ones
+    before it, and at most 1. NaN (no test could be made) stays NaN and does not count.
+
+    Source: Holm, 1979, "A simple sequentially rejective multiple test procedure".
+
+    >>> holm([0.01, 0.04, 0.03])
+    (0.03, 0.06, 0.06)
+    """
+    corrected = [math.nan] * len(p_values)
+    tested = sorted((p, i) for i, p in enumerate(p_values) if not math.isnan(p))
+    at_least = 0.0
+    for rank, (p, i) in enumerate(tested):
+        at_least = max(at_least, min((len(tested) - rank) * p, 1.0))
+        corrected[i] = at_least
+    return tuple(corrected)
 
 
 def format_number(value: float) -> str:

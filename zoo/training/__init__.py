@@ -2,6 +2,7 @@
 
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Evaluation, evaluate, predict
+from zoo.training.features import cached_features
 from zoo.training.history import Epoch, History, columns
 from zoo.training.labels import IndependentLabels, LabelPaths
 from zoo.training.loop import FitResult, NonFiniteLossError, fit
@@ -19,6 +20,7 @@ __all__ = [
     "NonFiniteLossError",
     "Objective",
     "TrainingConfig",
+    "cached_features",
     "columns",
     "evaluate",
     "fit",

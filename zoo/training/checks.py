@@ -60,6 +60,8 @@ def _check_model(
     model: nnx.Module, train: Split, preprocess: Preprocess, augment: Augment | None
 ) -> int:
     """The number of classes, from the shape of the logits for one batch of two."""
+    if not isinstance(model, nnx.Module):
+        raise ZooError(f"model must be an nnx.Module, as zoo.create_model makes, got {model!r}.")
     batch = jax.ShapeDtypeStruct((2, *train.x.shape[1:]), train.x.dtype)
     if augment is not None:
         out = jax.eval_shape(augment, jax.random.key(0), batch)

@@ -1,0 +1,385 @@
+"""Studies: settings of a model over seeds, each held against a reference setting.
+
+A run is one setting with one seed. A setting is a frozen description of all that decides a run's
+outcome but for the seed; its runs are kept under that description, so studies of one folder share
+them, and a finished run is never run again. A run that was interrupted goes on where it was.
+
+    FOLDER/config.json                 data and recipe: another one is refused
+    FOLDER/metrics.json                every figure of every study
+    FOLDER/STUDY.md, .csv, .png        its table and its learning curves
+    FOLDER/runs/SETTING/config.json    the description
+    FOLDER/runs/SETTING/seed-0.json    a finished run; and the weights of seed 0
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+import zoo
+from recipes.run import SeedOptions, command_line, continue_run
+from zoo.data import Dataset, Split, hold_out, unit_range
+from zoo.errors import ZooError, unknown_name
+from zoo.explain import count_parameters
+from zoo.models import model_config, weights_of
+from zoo.reports import (
+    Finding,
+    RunFolder,
+    Table,
+    classification_report,
+    confusion_matrix,
+    confusion_matrix_figure,
+    curve_measures,
+    default_run_path,
+    environment,
+    learning_curves_figure,
+    mean_interval,
+    paired_differences,
+    verdict,
+)
+from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
+from zoo.training.evaluation import Preprocess
+from zoo.training.program import Augment
+
+SCORES = ("validation accuracy", "validation macro-F1", "test accuracy", "test macro-F1")
+
+
+@dataclass(frozen=True)
+class StudyOptions(SeedOptions):
+    """Options of a recipe that has studies."""
+
+    study: str | None = "all"
+    """Which study to run, or all of them. Studies share their runs."""
+    seeds: int = 5
+    """How many seeds, from 0 on; each setting is compared with the reference seed by seed."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a model is made and trained, and what tables call it.
+
+    Args:
+        label: its name in tables and findings; no part of the description.
+        model: a name of the registry.
+        training: how it is trained.
+        options: the model's options, but for those that follow from the data.
+        augment: as in `fit`: a function of a module, or a `functools.partial` of one.
+        data: how the data are prepared, for the recipe's `prepare`; values that JSON can hold.
+    """
+
+    label: str
+    model: str
+    training: TrainingConfig = TrainingConfig()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    augment: Augment | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a setting: a `Dataset` with validation, and what the model is told of it.
+
+    Args:
+        data: the splits; the test split is only ever measured on.
+        sizes: options of the model that follow from the data, such as the number of classes.
+        preprocess: as in `fit`.
+        files: name to content of what belongs to the weights, such as a vocabulary; kept beside
+            them.
+    """
+
+    data: Dataset
+    sizes: Mapping[str, Any]
+    preprocess: Preprocess = unit_range
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def validation(self) -> Split:
+        """The split to choose by."""
+        if self.data.validation is None:
+            raise ZooError(f"a study needs validation data, and {self.data.name} has none.")
+        return self.data.validation
+
+
+Prepare = Callable[[Setting], Prepared]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Settings to compare.
+
+    Args:
+        name: as `--study` takes it, and the stem of its files.
+        title: what is varied, in words.
+        settings: what is compared, each with a label of its own.
+        reference: the label of the setting that the others are held against.
+        measure: the measure whose difference is tested: one of `SCORES`.
+        findings: what the report found, to be tested.
+    """
+
+    name: str
+    title: str
+    settings: tuple[Setting, ...]
+    reference: str
+    measure: str = "test accuracy"
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        labels = [setting.label for setting in self.settings]
+        if len(set(labels)) != len(labels):
+            raise ZooError(f"study {self.name!r} must have a label a setting, got {labels}.")
+        if self.reference not in labels:
+            raise unknown_name("reference", self.reference, labels)
+
+
+def images_with_validation(data: Dataset, fraction: float = 0.1) -> Prepared:
+    """Images whose training split gives a share, the same for every run, to choose by."""
+    train, validation = hold_out(data.train, fraction, seed=0)
+    sizes = {"input_shape": data.train.x.shape[1:], "classes": len(data.classes)}
+    return Prepared(replace(data, train=train, validation=validation), sizes)
+
+
+def choose_studies(studies: Sequence[Study], name: str | None) -> tuple[Study, ...]:
+    """The study of that name, or all of them."""
+    if name in (None, "all"):
+        return tuple(studies)
+    if name not in {study.name for study in studies}:
+        raise unknown_name("study", str(name), ("all", *(study.name for study in studies)))
+    return tuple(study for study in studies if study.name == name)
+
+
+def with_epochs(study: Study, epochs: int) -> Study:
+    """The study with another number of epochs in all its settings."""
+    settings = tuple(
+        replace(setting, training=replace(setting.training, epochs=epochs))
+        for setting in study.settings
+    )
+    return replace(study, settings=settings)
+
+
+def run_studies(
+    recipe: str,
+    studies: Sequence[Study],
+    prepare: Prepare,
+    options: SeedOptions,
+    config: Mapping[str, Any],
+) -> RunFolder:
+    """Runs studies, prints each one's table and findings and writes them into the run folder.
+
+    Args:
+        recipe: its name, for the folder and the command line in the results.
+        studies: what to run; see `choose_studies`.
+        prepare: gives a setting its data; asked once a setting, so it should remember.
+        options: seeds, `how`, `out` and `progress` are used.
+        config: what all runs of the folder have in common: the data and their source at least.
+    """
+    folder = RunFolder(options.out or default_run_path(recipe))
+    continue_run(folder, {"recipe": recipe, **config})
+    metrics: dict[str, Any] = {"studies": {}}
+    if (folder.path / "metrics.json").exists():
+        metrics = folder.load_json("metrics.json")
+    for study in studies:
+        print(f"\n{study.title}, {_seeds(options.seeds)}", flush=True)
+        runs = {
+            setting.label: _runs_of(setting, prepare(setting), folder, options)
+            for setting in study.settings
+        }
+        metrics |= {**config, "environment": environment(jax.devices()[0].device_kind)}
+        metrics["studies"][study.name] = {
+            "command": command_line(recipe, options),
+            **_figures(study, runs),
+        }
+        folder.save_json("metrics.json", metrics)
+        figures = folder.load_json("metrics.json")["studies"][study.name]
+        table = study_table(figures)
+        folder.save_table(study.name, table)
+        curves = {label: [run["history"] for run in ran] for label, ran in runs.items()}
+        title = f"{study.title}, {_seeds(options.seeds)}"
+        folder.save_figure(f"{study.name}.png", learning_curves_figure(curves, title=title))
+        print(f"\n{table.text()}\n")
+        for finding in figures["findings"]:
+            print(finding["sentence"])
+    print(f"\nEverything is in {folder.path}.")
+    return folder
+
+
+def keep_model(folder: RunFolder, study: str, label: str) -> None:
+    """Notes which setting's model predicts (see `recipes.prediction`), and writes its reports.
+
+    `classes` is seed 0's precision, recall and F1, `confusion.png` adds up all seeds.
+    """
+    figures = folder.load_json("metrics.json")["studies"][study]
+    key, seeds = figures["settings"][label]["run"], figures["seeds"]
+    own = RunFolder(folder.path / "runs" / key)
+    classes = own.load_json("config.json")["classes"]
+    counts = np.array(
+        [own.load_json(f"seed-{seed}.json")["test confusion"] for seed in range(seeds)]
+    )
+    predicted = np.tile(np.arange(len(classes)), len(classes))
+    true = np.repeat(np.arange(len(classes)), len(classes))
+    report = classification_report(
+        np.repeat(true, counts[0].ravel()), np.repeat(predicted, counts[0].ravel()), classes
+    ).table(f"{label} on the test split, seed 0")
+    folder.save_table("classes", report)
+    title = f"{label} on the test split, {_seeds(seeds)}"
+    folder.save_figure(
+        "confusion.png", confusion_matrix_figure(counts.sum(axis=0), classes, title=title)
+    )
+    folder.save_json("model.json", {"run": key})
+    print(f"\n{report.text()}")
+
+
+def _seeds(number: int) -> str:
+    return "1 seed" if number == 1 else f"{number} seeds"
+
+
+def describe(setting: Setting, prepared: Prepared) -> dict[str, Any]:
+    """All that decides a run's outcome but for its seed, as JSON has it."""
+    config = model_config(setting.model, **{**prepared.sizes, **setting.options})
+    training = asdict(setting.training)
+    del training["checkpoint_seconds"]
+    description = {
+        "model": setting.model,
+        "options": asdict(config),
+        "training": training,
+        "augment": _words(setting.augment),
+        "data": dict(setting.data),
+        "classes": prepared.data.classes,
+        "files": {name: digest(content) for name, content in prepared.files.items()},
+    }
+    return RunFolder.as_json(description)
+
+
+def digest(content: str) -> str:
+    """A short name for a text: another text, another name."""
+    return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
+
+
+def _words(value: Any) -> Any:
+    """A function of a module, or a partial of one, in words."""
+    if isinstance(value, partial):
+        given = [*map(str, map(_words, value.args))]
+        given += [f"{name}={_words(argument)}" for name, argument in value.keywords.items()]
+        return f"{_words(value.func)}({', '.join(given)})"
+    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
+
+
+def _runs_of(
+    setting: Setting, prepared: Prepared, folder: RunFolder, options: SeedOptions
+) -> list[dict[str, Any]]:
+    """The records of a setting's runs, those that were finished before read and not run."""
+    description = describe(setting, prepared)
+    key = f"{setting.model}-{digest(json.dumps(description, sort_keys=True))}"
+    own = RunFolder(folder.path / "runs" / key)
+    continue_run(own, description)
+    for name, content in prepared.files.items():
+        (own.path / name).write_text(content, encoding="utf-8")
+    seeds = range(options.seeds)
+    missing = [seed for seed in seeds if not (own.path / f"seed-{seed}.json").exists()]
+    if missing:
+        print(f"{setting.label}: {_seeds(len(missing))} to run", flush=True)
+        checkpoints = folder.path / "checkpoints" / key
+        results = fit_seeds(
+            partial(zoo.create_model, setting.model, **{**prepared.sizes, **setting.options}),
+            prepared.data.train,
+            validation=prepared.validation,
+            seeds=missing,
+            how=options.how,
+            config=setting.training,
+            preprocess=prepared.preprocess,
+            augment=setting.augment,
+            checkpoints=checkpoints,
+            progress=options.progress,
+        )
+        for result in results:
+            if result.seed == 0:
+                own.save_weights("seed-0.safetensors", weights_of(result.model))
+            # The record comes last: where it is, the run is complete.
+            own.save_json(f"seed-{result.seed}.json", _record(result, prepared))
+        shutil.rmtree(checkpoints)
+    return [{"run": key, **own.load_json(f"seed-{seed}.json")} for seed in seeds]
+
+
+def _record(result: FitResult, prepared: Prepared) -> dict[str, Any]:
+    """What is kept of a run."""
+    history = columns(result.history)
+    measures = curve_measures(history)
+    for name, split in (("validation", prepared.validation), ("test", prepared.data.test)):
+        predicted = predict(result.model, split.x, preprocess=prepared.preprocess).argmax(axis=-1)
+        report = classification_report(split.y, predicted, prepared.data.classes)
+        measures |= {f"{name} accuracy": report.accuracy, f"{name} macro-F1": report.macro.f1}
+    return {
+        "seed": result.seed,
+        "measures": measures,
+        "test confusion": confusion_matrix(split.y, predicted, prepared.data.classes),
+        "parameters": count_parameters(result.model),
+        "seconds": sum(history["seconds"]),
+        "epochs": len(result.history),
+        "history": history,
+    }
+
+
+def _figures(study: Study, runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """A study's part of metrics.json."""
+    settings = {
+        label: {
+            "run": ran[0]["run"],
+            "parameters": ran[0]["parameters"],
+            "seconds": [run["seconds"] for run in ran],
+            "epochs": [run["epochs"] for run in ran],
+            "measures": {
+                name: [run["measures"][name] for run in ran] for name in ran[0]["measures"]
+            },
+        }
+        for label, ran in runs.items()
+    }
+    scores = {label: figures["measures"] for label, figures in settings.items()}
+    return {
+        "title": study.title,
+        "seeds": len(runs[study.reference]),
+        "reference": study.reference,
+        "measure": study.measure,
+        "settings": settings,
+        "findings": [asdict(verdict(finding, scores)) for finding in study.findings],
+    }
+
+
+def study_table(figures: Mapping[str, Any]) -> Table:
+    """A study's table, from its part of metrics.json."""
+    reference, measure, settings = (figures[name] for name in ("reference", "measure", "settings"))
+    others = [label for label in settings if label != reference]
+    differences = dict(
+        zip(
+            others,
+            paired_differences(
+                (settings[label]["measures"][measure], settings[reference]["measures"][measure])
+                for label in others
+            ),
+            strict=True,
+        )
+    )
+    rows = []
+    for label, found in settings.items():
+        difference = differences.get(label)
+        p = None if difference is None or np.isnan(difference.p_value) else difference.p_value
+        rows.append(
+            (
+                label,
+                *(mean_interval(found["measures"][name]) for name in SCORES),
+                difference and difference.interval,
+                None if p is None else f"{p:.2g}",
+                f"{np.mean(found['seconds']):.1f}",
+                found["parameters"],
+            )
+        )
+    header = ("setting", *SCORES, "difference", "p, corrected", "s", "parameters")
+    title = (
+        f"{figures['title']}, {_seeds(figures['seeds'])}; difference in {measure} from "
+        f"“{reference}”, p of a paired t test corrected by Holm's method"
+    )
+    return Table(header, rows, title)

@@ -1,0 +1,106 @@
+"""The plain CNN of the study on CIFAR-10: convolutions, poolings, dense layers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+from flax import nnx
+
+from zoo.errors import ZooError, check_positive
+from zoo.layers import AveragePooling2D, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from zoo.models.images import check_image_config, check_images
+from zoo.models.registry import register_model
+
+
+@dataclass(frozen=True)
+class CIFAR10CNNConfig:
+    """Sizes of the model; the defaults are the report's reference.
+
+    Every block of the model has `convolutions` layers of the block's number of filters and a
+    pooling; there is a block for each entry of `filters`.
+    """
+
+    input_shape: tuple[int, int, int] = (32, 32, 3)
+    filters: tuple[int, ...] = (32, 64, 128)
+    convolutions: int = 1
+    kernel_size: int = 3
+    pooling: Literal["max", "average"] = "max"
+    hidden: int = 128
+    block_dropout: float = 0.0
+    dropout: float = 0.0
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        check_image_config(self.input_shape, self.classes)
+        if not isinstance(self.filters, tuple) or not self.filters:
+            raise ZooError(
+                f"filters must be a tuple of numbers, one a block, got {self.filters!r}."
+            )
+        for filters in self.filters:
+            check_positive(filters=filters)
+        check_positive(
+            convolutions=self.convolutions, kernel_size=self.kernel_size, hidden=self.hidden
+        )
+        if self.pooling not in ("max", "average"):
+            raise ZooError(f"pooling must be 'max' or 'average', got {self.pooling!r}.")
+
+
+@register_model("cifar10_cnn", CIFAR10CNNConfig)
+class CIFAR10CNN(nnx.Module):
+    """Blocks of convolution and pooling, then two dense layers.
+
+    | layer | output | parameters |
+    | --- | --- | --- |
+    | Conv 32, 3×3, relu, same; MaxPool 2×2 | 16, 16, 32 | 896 |
+    | Conv 64, 3×3, relu, same; MaxPool 2×2 | 8, 8, 64 | 18,496 |
+    | Conv 128, 3×3, relu, same; MaxPool 2×2 | 4, 4, 128 | 73,856 |
+    | Flatten; Dense 128, relu; Dropout | 128 | 262,272 |
+    | Dense 10 (logits) | 10 | 1,290 |
+
+    356,810 parameters in all. Pixels are expected between 0 and 1. An odd row or column is
+    pooled by itself.
+    """
+
+    def __init__(self, config: CIFAR10CNNConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        height, width, channels = config.input_shape
+        blocks = []
+        for filters in config.filters:
+            blocks.append(_Block(channels, filters, config, rngs=rngs))
+            height, width, channels = -(-height // 2), -(-width // 2), filters
+        self.blocks = nnx.List(blocks)
+        self.flatten = Flatten()
+        self.hidden = Dense(height * width * channels, config.hidden, activation="relu", rngs=rngs)
+        self.dropout = Dropout(config.dropout, rngs=rngs)
+        self.logits = Dense(config.hidden, config.classes, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Images `[B, H, W, C]` to logits `[B, classes]`."""
+        check_images(x, self.config.input_shape)
+        for block in self.blocks:
+            x = block(x)
+        return self.logits(self.dropout(self.hidden(self.flatten(x))))
+
+
+class _Block(nnx.Module):
+    def __init__(self, in_features: int, filters: int, config: CIFAR10CNNConfig, *, rngs: nnx.Rngs):
+        widths = [in_features] + [filters] * (config.convolutions - 1)
+        self.convolutions = nnx.List(
+            Conv2D(
+                width,
+                filters,
+                config.kernel_size,
+                padding="same",
+                activation="relu",
+                rngs=rngs,
+            )
+            for width in widths
+        )
+        pooling = MaxPooling2D if config.pooling == "max" else AveragePooling2D
+        self.pool = pooling(2, padding="same")
+        self.dropout = Dropout(config.block_dropout, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for convolution in self.convolutions:
+            x = convolution(x)
+        return self.dropout(self.pool(x))

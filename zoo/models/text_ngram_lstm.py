@@ -1,0 +1,100 @@
+"""An LSTM over words that are told by their characters, for languages learned from few texts."""
+
+from dataclasses import dataclass
+
+import jax
+from flax import nnx
+
+from zoo.errors import ZooError, check_positive
+from zoo.layers import (
+    LSTM,
+    Activation,
+    Add,
+    Bidirectional,
+    Concatenate,
+    Dense,
+    Dropout,
+    EmbeddingBag,
+    Flatten,
+    GlobalMaxPooling1D,
+)
+from zoo.models.registry import register_model
+from zoo.models.text import check_bags
+
+
+@dataclass(frozen=True)
+class TextNGramLSTMConfig:
+    """Sizes of the model; `input_shape` is words a text and ids a word."""
+
+    input_shape: tuple[int, int] = (50, 20)
+    vocabulary: int = 10_000
+    embedding: int = 64
+    units: int = 64
+    stddev: float = 0.3
+    embedding_dropout: float = 0.3
+    dropout: float = 0.5
+    classes: int = 3
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.input_shape, tuple) or len(self.input_shape) != 2:
+            raise ZooError(
+                f"input_shape must be a tuple (words, ids a word), got {self.input_shape!r}."
+            )
+        words, ids = self.input_shape
+        check_positive(
+            words=words,
+            ids=ids,
+            vocabulary=self.vocabulary,
+            embedding=self.embedding,
+            units=self.units,
+            classes=self.classes,
+        )
+
+
+@register_model("text_ngram_lstm", TextNGramLSTMConfig)
+class TextNGramLSTM(nnx.Module):
+    """Bags of n-grams, a BiLSTM over them, and both what it found and the bags themselves.
+
+    | layer | output |
+    | --- | --- |
+    | EmbeddingBag of a word's first id (its own) + EmbeddingBag of its n-grams | T, 64 |
+    | Dropout 0.3 | T, 64 |
+    | BiLSTM 64, every output, relu; the largest of each feature over the words | 128 |
+    | EmbeddingBag of all words of the text + EmbeddingBag of all its n-grams | 64 |
+    | both; Dropout 0.5; Dense 3 (logits) | 3 |
+
+    The bags go past the LSTM as well, since from few texts much of what can be learned is which
+    pieces speak for which class, and only the rest is their order. Words that are all padding are
+    masked. A text without words gives the bias.
+    """
+
+    def __init__(self, config: TextNGramLSTMConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        width, units = config.embedding, config.units
+        self.bag = EmbeddingBag(config.vocabulary, width, stddev=config.stddev, rngs=rngs)
+        self.add = Add()
+        self.embedding_dropout = Dropout(config.embedding_dropout, rngs=rngs)
+        self.recurrent = Bidirectional(
+            LSTM(width, units, return_sequences=True, rngs=rngs),
+            LSTM(width, units, return_sequences=True, rngs=rngs),
+        )
+        self.positive = Activation("relu")  # so that padding, which is 0, is never the largest
+        self.largest, self.flatten = GlobalMaxPooling1D(), Flatten()
+        self.both = Concatenate()
+        self.dropout = Dropout(config.dropout, rngs=rngs)
+        self.logits = Dense(2 * units + width, config.classes, rngs=rngs)
+
+    @property
+    def input_dtype(self) -> str:
+        """What the numbers of an example are."""
+        return "int32"
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Ids `[B, T, n]` to logits `[B, classes]`."""
+        check_bags(x, self.config.input_shape)
+        mask, words, grams = x[:, :, 0] != 0, x[:, :, :1], x[:, :, 1:]
+        bags = self.embedding_dropout(self.add([self.bag(words), self.bag(grams)]))
+        found = self.largest(self.positive(self.recurrent(bags, mask=mask)))
+        # The whole text's bags have the size of one word's, however long it is.
+        whole = self.add([self.bag(self.flatten(words)), self.bag(self.flatten(grams))])
+        return self.logits(self.dropout(self.both([found, whole])))
