@@ -43,6 +43,10 @@ def fastest_way(params: RecurrentParams, x: Array, *activations: str) -> Way:
     | SimpleRNN 32, 100, 128, 64, by input | 4.6 | 5.9 | **3.3** |
     | GRU 128, 512, 1, 16 | 35 | **21** | 34 |
 
+    Each row is one run of the three in turns, on a machine with other work: the ratios hold, the
+    milliseconds hardly. From the second row on `by_rows` still had the input's product in the
+    loop; out of it, as it is now, was equal within the noise on one core.
+
     A GRU is not run `by_rows`: its block of zeros costs there what the rest gains. The rule does
     not ask for the device: on a GPU and a TPU nothing was measured.
     """
