@@ -91,6 +91,11 @@ CASES = (
         lambda rng: (F.ConvParams(_normal(rng, 3, 2, 1, 4), _normal(rng, 4)), _images(rng)),
     ),
     Case(
+        "conv2d_many_products",
+        lambda params, x: F.conv2d(params, x, padding="same"),
+        lambda rng: (F.ConvParams(_normal(rng, 5, 4, 2, 3), _normal(rng, 3)), _images(rng)),
+    ),
+    Case(
         "max_pool2d",
         lambda _, x: F.max_pool2d(x, 2, (2, 1), "same"),
         lambda rng: ((), _images(rng)),

@@ -12,8 +12,15 @@ from tests.functional import reference
 from tests.functional.cases import zoo_error
 from tests.functional.tolerances import assert_close
 from zoo.errors import ZooError
+from zoo.functional.convolution_ways import (
+    Window,
+    by_patches,
+    by_xla,
+    fastest_on_cpu,
+    with_gradient_by_offsets,
+)
 
-LIMIT = "zoo.functional.convolution._FEW_NUMBERS"
+LIMIT = "zoo.functional.convolution_ways.FEW_NUMBERS"
 
 
 @pytest.fixture(autouse=True)
@@ -75,20 +82,54 @@ def test_conv2d(
     assert_close(compiled(params, x, **options), expected)
 
 
-@pytest.mark.parametrize("strides", [(1, 1), (3, 2)], ids=str)
-def test_a_small_batch_gives_the_same(
-    strides: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("numbers", [0, 2**23], ids=["large", "small"])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("kernel", "strides", "dilation", "groups", "channels", "way"),
+    [
+        ((3, 3), (1, 1), (1, 1), 1, 3, by_patches),
+        ((3, 3), (1, 1), (1, 1), 1, 4, with_gradient_by_offsets),
+        ((2, 4), (1, 1), (2, 1), 1, 6, with_gradient_by_offsets),
+        ((1, 1), (1, 1), (1, 1), 1, 28, by_patches),
+        ((3, 3), (3, 2), (1, 1), 1, 4, None),
+        ((3, 2), (1, 1), (1, 1), 2, 8, by_xla),
+    ],
+    ids=str,
+)
+def test_each_way_is_the_definition(
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+    channels: int,
+    way: Any,
+    padding: str,
+    numbers: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Many products, and gradients too, on either side of the limit of numbers."""
-    params, x = some((3, 3), channels=4)
+    """Values, gradients and second derivatives, on either side of the limit of numbers."""
+    monkeypatch.setattr(LIMIT, numbers)
+    params, x = some(kernel, groups, channels=channels)
+    window = Window(strides, padding.upper(), dilation, groups)
+    if way is None:
+        way = by_patches if numbers else by_xla
+    assert fastest_on_cpu(window, x, params.kernel) is way
+    options: Any = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
+    direction = jax.tree.map(jnp.cos, (params.kernel, x))
 
-    def loss(params: F.ConvParams, x: jax.Array) -> jax.Array:
-        return jnp.sum(jnp.sin(F.conv2d(params, x, strides=strides, padding="same")))
+    def all_of(run: Any) -> Any:
+        def loss(inputs: Any) -> jax.Array:
+            return jnp.sum(jnp.sin(run(*inputs)))
 
-    large = jax.jit(jax.value_and_grad(lambda *args: loss(*args), (0, 1)))(params, x)
-    monkeypatch.setattr(LIMIT, 2**23)
-    small = jax.jit(jax.value_and_grad(lambda *args: loss(*args), (0, 1)))(params, x)
-    assert_close(small, large)
+        def along(inputs: Any) -> jax.Array:
+            first = jax.grad(loss)(inputs)
+            return sum(map(jnp.vdot, first, direction), jnp.zeros(()))
+
+        inputs = params.kernel, x
+        return run(*inputs), jax.grad(loss)(inputs), jax.grad(along)(inputs)
+
+    actual = jax.jit(lambda: all_of(lambda k, x: F.conv2d(F.ConvParams(k), x, **options)))()
+    assert_close(actual, jax.jit(lambda: all_of(lambda k, x: by_xla(window, x, k)))())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 8)], ids=str)

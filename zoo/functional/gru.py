@@ -7,7 +7,10 @@ import jax.numpy as jnp
 from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis
 from zoo.functional.activations import activation as activation_named
+from zoo.functional.fused_cells import gru_cell
+from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
+from zoo.functional.recurrence_ways import fastest_way
 
 
 def _bias_shape(params: RecurrentParams, reset_after: bool) -> tuple[int, ...]:
@@ -109,6 +112,14 @@ def gru(
     reset after is cuDNN's; conventions of Keras.
     """
     check_sequence(params, 3, _bias_shape(params, reset_after), x, mask)
+    start = initial_state("state", params, x, state)
+    way = fastest_way(params, x, activation, recurrent_activation)
+    if way == "by_units" and reset_after:
+        cell = gru_cell(activation, recurrent_activation)
+        outputs, (last,) = fused_recurrence(
+            cell, params, (start,), x, mask=mask, reverse=reverse, way=way
+        )
+        return outputs, last
     return scan_time(
         partial(
             gru_step,
@@ -118,7 +129,7 @@ def gru(
             reset_after=reset_after,
         ),
         lambda h: h,
-        initial_state("state", params, x, state),
+        start,
         x,
         mask=mask,
         reverse=reverse,

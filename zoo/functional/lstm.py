@@ -8,7 +8,10 @@ import jax.numpy as jnp
 from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis
 from zoo.functional.activations import activation as activation_named
+from zoo.functional.fused_cells import lstm_cell
+from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
+from zoo.functional.recurrence_ways import fastest_way
 
 
 class LSTMState(NamedTuple):
@@ -88,12 +91,22 @@ def lstm(
     if state is not None and not isinstance(state, tuple):
         raise ZooError(f"state must be an LSTMState(h, c), got {type(state).__name__}.")
     h, c = (None, None) if state is None else state
+    start = LSTMState(
+        initial_state("state.h", params, x, h), initial_state("state.c", params, x, c)
+    )
+    way = fastest_way(params, x, activation, recurrent_activation)
+    if way != "scan":
+        cell = lstm_cell(activation, recurrent_activation)
+        outputs, last = fused_recurrence(
+            cell, params, start, x, mask=mask, reverse=reverse, way=way
+        )
+        return outputs, LSTMState(*last)
     return scan_time(
         partial(
             lstm_step, params, activation=activation, recurrent_activation=recurrent_activation
         ),
         lambda state: state.h,
-        LSTMState(initial_state("state.h", params, x, h), initial_state("state.c", params, x, c)),
+        start,
         x,
         mask=mask,
         reverse=reverse,

@@ -73,7 +73,7 @@ def scan_time(
     mask: Array | None,
     reverse: bool,
 ) -> tuple[Array, State]:
-    """Runs `step(state, x_t) -> (state, y_t)` along axis 1 of `x [B, T, in]`.
+    """Runs `step(state, x_t) -> (state, y_t)` along axis 1 of `x [B, T, in]`: the definition.
 
     A masked step keeps the state and repeats the previous output. Here an output is always a
     part of its state, `y_t = output(state)`, so keeping the state repeats the output too; only
@@ -96,6 +96,10 @@ def scan_time(
 
     keep_by_time = jnp.swapaxes(mask, 0, 1)[..., None]
     state, outputs = lax.scan(masked_step, state, (x_by_time, keep_by_time), reverse=reverse)
-    started = lax.cummax(mask.astype(jnp.int8), axis=1, reverse=reverse) == 1
-    outputs = jnp.swapaxes(outputs, 0, 1)
-    return jnp.where(started[..., None], outputs, jnp.zeros_like(outputs)), state
+    return zero_before_start(jnp.swapaxes(outputs, 0, 1), mask, reverse), state
+
+
+def zero_before_start(outputs: Array, mask: Array, reverse: bool) -> Array:
+    """`outputs [B, T, H]` with zeros in the steps before a row's first kept one."""
+    started = lax.cummax(jnp.asarray(mask, jnp.int8), axis=1, reverse=reverse) == 1
+    return jnp.where(started[..., None], outputs, jnp.zeros_like(outputs))

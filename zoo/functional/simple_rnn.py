@@ -6,7 +6,10 @@ import jax.numpy as jnp
 
 from zoo.functional._arrays import Array, along_last_axis
 from zoo.functional.activations import activation as activation_named
+from zoo.functional.fused_cells import simple_rnn_cell
+from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
+from zoo.functional.recurrence_ways import fastest_way
 
 
 def simple_rnn_step(
@@ -59,10 +62,18 @@ def simple_rnn(
     Source: Elman, 1990, https://doi.org/10.1207/s15516709cog1402_1; conventions of Keras.
     """
     check_sequence(params, 1, (params.units,), x, mask)
+    start = initial_state("state", params, x, state)
+    way = fastest_way(params, x, activation)
+    if way != "scan":
+        cell = simple_rnn_cell(activation)
+        outputs, (last,) = fused_recurrence(
+            cell, params, (start,), x, mask=mask, reverse=reverse, way=way
+        )
+        return outputs, last
     return scan_time(
         partial(simple_rnn_step, params, activation=activation),
         lambda h: h,
-        initial_state("state", params, x, state),
+        start,
         x,
         mask=mask,
         reverse=reverse,
