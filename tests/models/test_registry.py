@@ -73,7 +73,8 @@ def test_a_config_that_could_change():
 
 def test_an_unknown_name_with_the_near_ones():
     with zoo_error(
-        "unknown model 'mnist_lsmt': did you mean 'mnist_lstm' or 'fashion_mnist_lstm'? Known: "
+        "unknown model 'mnist_lsmt': did you mean 'mnist_lstm' or 'fashion_mnist_lstm' or "
+        "'text_lstm'? Known: "
         f"{', '.join(zoo.list_models())}."
     ):
         zoo.create_model("mnist_lsmt", rngs=nnx.Rngs(0))

@@ -69,7 +69,7 @@ def test_from_scratch(run):
     assert {"table-model-confusion.png", "table-model-seed-1.safetensors"} <= names
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["command"] == (
-        "python -m recipes.inception_gru train --dataset digits --seeds 2 --epochs 1 --how in_turn "
+        "python -m recipes.inception_gru train --seeds 2 --epochs 1 --how in_turn --dataset digits "
         "--from-scratch --size 8"
     )
     assert metrics["dataset"] == "digits (0, 1, 2)"
@@ -156,7 +156,7 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "written before" not in text
-    assert "python -m recipes.inception_gru train --dataset digits" in text
+    assert "python -m recipes.inception_gru train --seeds 2" in text
     assert "1 epochs took" in text
     assert "all 2 together" in text
 
