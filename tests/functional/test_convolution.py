@@ -94,7 +94,7 @@ def test_conv2d(
         ((3, 3), (3, 2), (1, 1), 1, 4, None),
         ((3, 2), (1, 1), (1, 1), 2, 8, by_xla),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_each_way_is_the_definition(
     kernel: tuple[int, int],
