@@ -82,8 +82,10 @@ def test_the_same_mathematics(peer, name, material, ours):
         return
     mine, theirs = ours(name), figures(peers.make(peer, material(name), "cpu"), name)
     np.testing.assert_allclose(theirs[0], mine[0], rtol=1e-4, atol=2e-6)
-    # PyTorch's recurrent layers have two biases, which both learn.
-    np.testing.assert_allclose(theirs[1], mine[1], rtol=2e-3 if peer == "torch" else 2e-4)
+    # PyTorch's recurrent layers have two biases, which both learn. An element near 0 is a sum of
+    # terms as large as the others, and no nearer than they are.
+    rtol = 2e-3 if peer == "torch" else 2e-4
+    np.testing.assert_allclose(theirs[1], mine[1], rtol=rtol, atol=1e-6 * np.abs(mine[1]).max())
 
 
 @pytest.mark.parametrize("name", ["mnist_lstm", "fashion_mnist_cnn", "lstm_masked"])
