@@ -19,27 +19,32 @@ class Adapter(KerasParticipant):
 
     def __init__(self, material: Material, device: str):
         super().__init__(material, device)
-        values = [variable.value for variable in self.model.trainable_variables]
-        rest = [variable.value for variable in self.model.non_trainable_variables]
 
-        def outputs(values: Any, x: jax.Array) -> jax.Array:
+        def outputs(values: Any, rest: Any, x: jax.Array) -> jax.Array:
             return self.model.stateless_call(values, rest, x)[0]
 
-        def directed(values: Any, x: jax.Array, direction: jax.Array) -> jax.Array:
-            return jnp.sum(outputs(values, x) * direction)
+        def directed(values: Any, x: jax.Array, rest: Any, direction: jax.Array) -> jax.Array:
+            return jnp.sum(outputs(values, rest, x) * direction)
 
         self._forward, self._gradient = jax.jit(outputs), jax.jit(jax.grad(directed, (0, 1)))
-        self._values, self._x = values, jnp.asarray(self.batches[0][0])
-        self._direction = jnp.asarray(material.direction)
+        self._x, self._direction = jnp.asarray(self.batches[0][0]), jnp.asarray(material.direction)
 
     def forward(self) -> Any:
         """See `KerasParticipant`."""
-        return self._forward(self._values, self._x)
+        return self._forward(*self._variables(), self._x)
 
     def gradient(self) -> Any:
         """See `KerasParticipant`."""
-        return self._gradient(self._values, self._x, self._direction)
+        values, rest = self._variables()
+        return self._gradient(values, self._x, rest, self._direction)
 
     def wait(self, result: Any) -> None:
         """See `KerasParticipant`."""
         jax.block_until_ready(result)
+
+    def _variables(self) -> tuple[list[Any], list[Any]]:
+        """The model's arrays as they are now: `predict` and `fit` donate them and set new ones."""
+        return (
+            [variable.value for variable in self.model.trainable_variables],
+            [variable.value for variable in self.model.non_trainable_variables],
+        )
