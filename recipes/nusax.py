@@ -36,7 +36,9 @@ from zoo.training import TrainingConfig
 TRAINING = TrainingConfig(epochs=20, batch_size=32)
 PIECES, NGRAMS = "tokenizer.json", "ngrams.json"
 LENGTH = 80  # the longest training sentence has 77 words
-STOPPING = replace(TRAINING, epochs=40, patience=10)  # it learns nothing for some epochs first
+# Chosen by validation macro-F1 over ten seeds: watching the loss, with the same patience, now and
+# then keeps a model that does not know the neutral class yet.
+STOPPING = replace(TRAINING, epochs=60, batch_size=64, patience=10, monitor="accuracy")
 
 
 @dataclass(frozen=True)

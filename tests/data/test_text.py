@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.functional.cases import zoo_error
-from zoo.data import TextConfig, TextEncoder, drop_words
+from zoo.data import TextConfig, TextEncoder, drop_pieces, drop_words
 from zoo.errors import ZooError
 
 TEXTS = ["Makanan enak, enak sekali!", "makanan TIDAK enak", "Sekali lagi"]
@@ -124,3 +124,16 @@ def test_words_left_out_at_random():
         drop_words(jax.random.key(0), ids, rate=1)
     with zoo_error("ids must be integers of shape [B, T], got int32 of (50,)."):
         drop_words(jax.random.key(0), ids[:, 0], rate=0.1)
+
+
+def test_pieces_left_out_at_random():
+    ids = jnp.full((50, 10, 4), 7)
+    dropped = np.asarray(drop_pieces(jax.random.key(0), ids, rate=0.25))
+    assert set(np.unique(dropped)) == {0, 7}
+    # 2,000 draws: five standard deviations of the share are 0.048.
+    assert (dropped == 0).mean() == pytest.approx(0.25, abs=0.048)
+    np.testing.assert_array_equal(drop_pieces(jax.random.key(0), ids, rate=0.0), ids)
+    with zoo_error("rate must be at least 0 and less than 1, got 1."):
+        drop_pieces(jax.random.key(0), ids, rate=1)
+    with zoo_error("ids must be integers of shape [B, T, n], got int32 of (50, 10)."):
+        drop_pieces(jax.random.key(0), ids[..., 0], rate=0.1)

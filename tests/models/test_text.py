@@ -92,8 +92,19 @@ def bags(words: int = 3, ids: int = 3):
     sizes = {"vocabulary": 8, "embedding": 4, "units": 3}
     model = zoo.create_model("text_ngram_lstm", rngs=nnx.Rngs(0), input_shape=(words, ids), **sizes)
     model.logits.bias[...] = jnp.asarray([0.1, 0.2, 0.3])
+    model.wide.embeddings[...] = jax.random.normal(jax.random.key(1), (8, 3))  # it starts at 0
     model.eval()
     return model
+
+
+def test_each_piece_has_its_vote():
+    """Twice the mean vote, by the root of their number: [3], [2] and the n-grams 5, 6."""
+    model = bags()
+    with jax.disable_jit():
+        voted = model(BAGS[:1])
+        table, model.wide.embeddings[...] = model.wide.embeddings[...], jnp.zeros((8, 3))
+        votes = 2 * ((table[3] + table[2]) + (table[5] + table[6])) / np.sqrt(2)
+        np.testing.assert_allclose(voted - model(BAGS[:1]), votes[None], rtol=1e-4, atol=1e-6)
 
 
 def test_padding_of_words_and_of_bags_changes_nothing():

@@ -3,6 +3,7 @@
 from zoo.data.annotations import VOC_CLASSES, load_coco, load_label_lists, load_voc
 from zoo.data.augmentation import (
     cutout,
+    drop_pieces,
     drop_words,
     in_copies,
     in_sequence,
@@ -30,6 +31,7 @@ __all__ = [
     "choose_classes",
     "cooccurrence_table",
     "cutout",
+    "drop_pieces",
     "drop_words",
     "hold_out",
     "in_copies",

@@ -102,12 +102,24 @@ def drop_words(key: jax.Array, ids: jax.Array, *, rate: float) -> jax.Array:
 
     Source: "word dropout" of Iyyer et al., 2015, https://aclanthology.org/P15-1162
     """
-    if ids.ndim != 2 or not jnp.issubdtype(ids.dtype, jnp.integer):
-        raise ZooError(f"ids must be integers of shape [B, T], got {ids.dtype} of {ids.shape}.")
-    if not 0 <= rate < 1:
-        raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
+    _check_texts(ids, "[B, T]", rate)
     dropped = jax.random.bernoulli(key, rate, ids.shape) & (ids != PAD)
     return jnp.where(dropped, jnp.asarray(UNKNOWN, ids.dtype), ids)
+
+
+def drop_pieces(key: jax.Array, ids: jax.Array, *, rate: float) -> jax.Array:
+    """Leaves each id of a text's bags out with probability `rate`: it becomes padding.
+
+    Args:
+        key: a JAX random key.
+        ids: `[B, T, n]`, integers, as from `NGramEncoder`.
+        rate: at least 0 and less than 1.
+
+    Returns:
+        As `ids`.
+    """
+    _check_texts(ids, "[B, T, n]", rate)
+    return jnp.where(jax.random.bernoulli(key, rate, ids.shape), jnp.asarray(PAD, ids.dtype), ids)
 
 
 def in_copies(
@@ -162,3 +174,11 @@ def _sequence(*augments_key_batch: Any) -> jax.Array:
 def _check_images(images: jax.Array) -> None:
     if images.ndim != 4:
         raise ZooError(f"images must have shape [B, H, W, C], got shape {images.shape}.")
+
+
+def _check_texts(ids: jax.Array, shape: str, rate: float) -> None:
+    axes = shape.count(",") + 1
+    if ids.ndim != axes or not jnp.issubdtype(ids.dtype, jnp.integer):
+        raise ZooError(f"ids must be integers of shape {shape}, got {ids.dtype} of {ids.shape}.")
+    if not 0 <= rate < 1:
+        raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
