@@ -31,7 +31,7 @@ def write_sentences(root: Path) -> None:
         {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=NAMES)}
     )
     rng = np.random.default_rng(0)
-    for split, count in (("train", 48), ("validation", 12), ("test", 12)):
+    for split, count in (("train", 96), ("validation", 12), ("test", 12)):
         labels = [i % 3 for i in range(count)]
         texts = [" ".join(rng.choice(WORDS[label], rng.integers(2, 6))) for label in labels]
         path = root / "indonlp" / "NusaX-senti" / "ind" / f"{split}-00000-of-00001.parquet"
