@@ -20,7 +20,7 @@ from zoo.training import (
     TrainingConfig,
     fit_seeds,
 )
-from zoo.training.program import Program
+from zoo.training.program import Program, keys_of
 
 
 class Adapter:
@@ -60,6 +60,7 @@ class Adapter:
         self._program = program = Program(
             self._model,
             Split(material.x, material.y),
+            None,
             TrainingConfig(
                 # More than will be trained: a schedule would see it, a constant rate does not.
                 steps=2**30,
@@ -67,19 +68,20 @@ class Adapter:
                 learning_rate=LEARNING_RATE,
                 epsilon=EPSILON,
             ),
-            seeds=(0,),
+            several=False,
             objective=objective,
             preprocess=unit_range,
             augment=None,
         )
         self._state = program.initial_state([self._model])
+        self._keys = keys_of([0])
         # Rows as they lie, as for the peers.
         self._order = jnp.arange(len(material.x), dtype=jnp.int32)[None]
         return program
 
     def _train(self, steps: int) -> Any:
         program = self._program or self._start_training()
-        self._state = program.run(self._state, self._order, steps)
+        self._state = program.run(self._state, self._keys, self._order, steps)
         return self._state.totals
 
     def _train_seeds(self, seeds: int, steps: int) -> None:

@@ -67,12 +67,12 @@ def test_a_run_that_is_continued_has_the_same_bits(
 
     train_on, count = Program.run, 0
 
-    def interrupted(self, state, order, steps):
+    def interrupted(self, *call):
         nonlocal count
         count += 1
         if count > calls:
             raise InterruptedRunError
-        return train_on(self, state, order, steps)
+        return train_on(self, *call)
 
     monkeypatch.setattr(Program, "run", interrupted)
     with pytest.raises(InterruptedRunError):

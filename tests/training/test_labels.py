@@ -22,8 +22,6 @@ from zoo.training import (
     fit,
     predict,
 )
-from zoo.training.loop import fit_together
-from zoo.training.progress import Silent
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -284,17 +282,13 @@ def test_options_that_paths_have_not(options):
 def test_checkpoints_of_another_objective_are_refused(tmp_path):
     def run(objective):
         config = TrainingConfig(epochs=1, batch_size=10)
-        return fit_together(
-            [Tagger(rngs=nnx.Rngs(0))],
+        return fit(
+            Tagger(rngs=nnx.Rngs(0)),
             TRAIN,
-            validation=None,
             config=config,
-            seeds=(0,),
             objective=objective,
-            preprocess=lambda x: x,
-            augment=None,
             checkpoints=tmp_path,
-            progress=Silent(),
+            progress=False,
         )
 
     run(IndependentLabels())

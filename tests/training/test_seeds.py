@@ -132,3 +132,16 @@ def test_a_function_that_no_other_process_can_import(train):
             augment=lambda _, images: images,
             progress=False,
         )
+
+
+def test_seeds_in_turn_share_one_compiled_program(in_turn):
+    assert [result.compile_seconds > 0 for result in in_turn] == [True, False]
+
+
+def test_more_seeds_than_cores_wait_for_a_process(train, monkeypatch):
+    monkeypatch.setattr("zoo.training.seeds._cores", lambda: [0])
+    results = fit_seeds(
+        Tiny, train, seeds=(3, 1), how="processes", config=CONFIG, augment=noise, progress=False
+    )
+    assert [result.seed for result in results] == [3, 1]
+    assert [result.compile_seconds > 0 for result in results] == [True, False]

@@ -19,7 +19,7 @@ from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Preprocess
 from zoo.training.history import Epoch, History
 from zoo.training.objective import Classification, Objective
-from zoo.training.program import NEVER, Augment, Program, TrainingState, on_device
+from zoo.training.program import NEVER, Augment, Program, TrainingState, keys_of
 from zoo.training.progress import Progress, Silent, shown
 
 # A call of the program should last about this long: short enough for a lively progress bar,
@@ -40,8 +40,8 @@ class FitResult:
         model: in evaluation mode, with the last weights, or with the best ones if the run was
             asked to stop early.
         history: one row an epoch.
-        compile_seconds: spent on compiling the training program (0 for a run that was
-            complete already).
+        compile_seconds: spent on compiling the training program (0 for a run that was complete
+            already, or whose program an earlier seed had compiled).
         stopped_early: whether validation stopped the run before its last epoch.
     """
 
@@ -96,46 +96,61 @@ def fit(
         NonFiniteLossError: the loss was infinite or not a number; the message has the step and
             the last good checkpoint.
     """
-    (result,) = fit_together(
-        [model],
+    program = make_program(
+        model,
         train,
         validation=validation,
         config=config,
-        seeds=(seed,),
         objective=objective,
         preprocess=preprocess,
         augment=augment,
-        checkpoints=checkpoints,
-        progress=shown(f"seed {seed}") if progress else Silent(),
     )
+    bar = shown(f"seed {seed}") if progress else Silent()
+    (result,) = run_program(program, [model], (seed,), checkpoints, bar)
     return result
 
 
-def fit_together(
-    models: Sequence[nnx.Module],
+def make_program(
+    model: nnx.Module,
     train: Split,
     *,
     validation: Split | None,
     config: TrainingConfig,
-    seeds: tuple[int, ...],
     objective: Objective,
     preprocess: Preprocess,
     augment: Augment | None,
-    checkpoints: Path | None,
-    progress: Progress,
-) -> tuple[FitResult, ...]:
-    """`fit` of several like models, one a seed, in one compiled program."""
-    check_run(models[0], train, validation, config, objective, preprocess, augment)
-    program = Program(
-        models[0],
+    several: bool = False,
+) -> Program:
+    """The program that trains models like `model`, one seed at a time or `several` at once.
+
+    Raises:
+        ZooError: data, model and options do not fit together.
+    """
+    check_run(model, train, validation, config, objective, preprocess, augment)
+    return Program(
+        model,
         train,
+        validation,
         config,
-        seeds=seeds,
+        several=several,
         objective=objective,
         preprocess=preprocess,
         augment=augment,
     )
-    run = _Run(program, models, train, validation, config, objective, seeds, checkpoints)
+
+
+def run_program(
+    program: Program,
+    models: Sequence[nnx.Module],
+    seeds: tuple[int, ...],
+    checkpoints: Path | None,
+    progress: Progress,
+) -> tuple[FitResult, ...]:
+    """Trains copies of the models, one a seed, with a program that was made for models like them.
+
+    Arguments and errors as in `fit`.
+    """
+    run = _Run(program, models, seeds, checkpoints)
     try:
         run.to_the_end(progress)
         return run.results()
@@ -145,21 +160,17 @@ def fit_together(
 
 
 class _Run:
-    """One call of `fit_together`: the state on the device and the notes on the host."""
+    """One call of `run_program`: the state on the device and the notes on the host."""
 
     def __init__(
         self,
         program: Program,
         models: Sequence[nnx.Module],
-        train: Split,
-        validation: Split | None,
-        config: TrainingConfig,
-        objective: Objective,
         seeds: tuple[int, ...],
         checkpoints: Path | None,
     ):
-        self._program, self._config, self._seeds = program, config, seeds
-        self._validation = validation and on_device(validation)
+        self._program, self._config, self._seeds = program, program.config, seeds
+        self._keys = keys_of(seeds)
         self._state: TrainingState = program.initial_state(list(models))
         self._compile_seconds = 0.0
         # The notes: all that a state on the device does not say, and JSON can hold.
@@ -171,12 +182,16 @@ class _Run:
         if checkpoints is not None:
             about = {
                 "model": f"{type(models[0]).__name__} {getattr(models[0], 'config', '')}",
-                **{k: v for k, v in asdict(config).items() if k != "checkpoint_seconds"},
+                **{k: v for k, v in asdict(program.config).items() if k != "checkpoint_seconds"},
                 "seeds": list(seeds),
-                "train": [list(train.x.shape), str(train.x.dtype), int(np.sum(train.y))],
+                "train": [
+                    list(program.train.x.shape),
+                    str(program.train.x.dtype),
+                    int(np.sum(program.train.y)),
+                ],
             }
-            if objective != Classification():  # which is what checkpoints without a word are of
-                about["objective"] = repr(objective)
+            if program.objective != Classification():  # that of checkpoints without a word
+                about["objective"] = repr(program.objective)
             self._checkpoints = Checkpoints(checkpoints, about)
             restored = self._checkpoints.restore(self._state)
             if restored is not None:
@@ -193,7 +208,7 @@ class _Run:
         program = self._program
         if not self._complete():
             begun = time.perf_counter()
-            program.compile(self._state, self._validation)
+            program.compile(self._state, self._keys)
             self._compile_seconds = time.perf_counter() - begun
         progress.start(self._step, program.total_steps)
         steps_per_call = 1
@@ -201,11 +216,11 @@ class _Run:
             self._clock = time.perf_counter()
             epoch = self._step // program.steps_per_epoch
             end = min((epoch + 1) * program.steps_per_epoch, program.total_steps)
-            order = program.order_of_epoch(epoch)
+            order = program.order_of_epoch(self._keys, epoch)
             while self._step < end:
                 begun = time.perf_counter()
                 steps = min(steps_per_call, end - self._step)
-                self._state = program.run(self._state, order, steps)
+                self._state = program.run(self._state, self._keys, order, steps)
                 loss, accuracy = self._figures()
                 self._step += steps
                 seconds = time.perf_counter() - begun
@@ -239,12 +254,11 @@ class _Run:
     def _end_epoch(self, epoch: int, progress: Progress) -> None:
         loss, accuracy = self._figures()
         val_loss = val_accuracy = None
-        if self._validation is not None:
+        validation = self._program.validation
+        if validation is not None:
             begun = time.perf_counter()
-            means, correct = jax.device_get(
-                self._program.evaluate(self._state.weights, self._validation)
-            )
-            val_loss, val_accuracy = means, correct / len(self._validation.y)
+            means, correct = jax.device_get(self._program.evaluate(self._state.weights))
+            val_loss, val_accuracy = means, correct / len(validation.y)
             self._epoch_program_seconds += time.perf_counter() - begun
         now = time.perf_counter()
         for i, history in enumerate(self._histories):

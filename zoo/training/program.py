@@ -5,7 +5,7 @@ and arithmetic depend on the seed and the step alone, never on how the steps wer
 calls, so a run that was interrupted and continued has the same bits as one that was not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -27,6 +27,11 @@ Augment = Callable[[jax.Array, jax.Array], jax.Array]
 NEVER = 2**31 - 1
 
 
+def keys_of(seeds: Sequence[int]) -> jax.Array:
+    """The keys of order and augmentation, `[seeds]`."""
+    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+
+
 class Totals(NamedTuple):
     """Sums over the steps of the epoch in progress."""
 
@@ -42,7 +47,7 @@ class DeviceSplit(NamedTuple):
     y: jax.Array
 
 
-def on_device(split: Split) -> DeviceSplit:
+def _on_device(split: Split) -> DeviceSplit:
     """Puts a split on the device."""
     return DeviceSplit(jnp.asarray(split.x), jnp.asarray(split.y))
 
@@ -61,10 +66,11 @@ class TrainingState(NamedTuple):
 
 
 class Program:
-    """The compiled functions of one model, one configuration and one training set.
+    """The compiled functions of one model, one configuration and one set of data.
 
-    With several seeds every array of the state has a leading axis of seeds, and one program
-    trains them all (`jax.vmap`). A single seed goes without `vmap`, which would turn its
+    Seeds are what it is called with, so that one compiled program serves runs one after the other.
+    With `several` seeds at a time every array of the state has a leading axis of seeds, and one
+    call trains them all (`jax.vmap`). A single seed goes without `vmap`, which would turn its
     convolutions into slower, grouped ones; its arrays have a leading axis of length one all
     the same, so that the caller need not tell the two apart.
     """
@@ -73,23 +79,24 @@ class Program:
         self,
         model: nnx.Module,
         train: Split,
+        validation: Split | None,
         config: TrainingConfig,
         *,
-        seeds: tuple[int, ...],
+        several: bool,
         objective: Objective,
         preprocess: Preprocess,
         augment: Augment | None,
     ):
-        self._config, self._objective = config, objective
+        self.config, self.objective = config, objective
         self._preprocess, self._augment = preprocess, augment
         model = nnx.clone(model)
         model.train()
         self._graphdef = nnx.graphdef(model)
         model.eval()
         self._evaluation_graphdef = nnx.graphdef(model)
-        self._train = on_device(train)
-        self._keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-        self._several = len(seeds) > 1
+        self.train = _on_device(train)
+        self.validation = None if validation is None else _on_device(validation)
+        self._several, self._compiled = several, False
         self.steps_per_epoch = len(train.y) // config.batch_size
         self.total_steps = config.total_steps(len(train.y))
         self.rows_per_step = config.batch_size * _versions(augment, train)
@@ -117,7 +124,7 @@ class Program:
 
     def initial_state(self, models: list[nnx.Module]) -> TrainingState:
         """The state before the first step, of one freshly made model per seed."""
-        keep_best = self._config.patience is not None
+        keep_best = self.config.patience is not None
         states = []
         for model in models:
             # Copies, since the program overwrites its state in place and the caller keeps `model`.
@@ -134,24 +141,29 @@ class Program:
             )
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
 
-    def compile(self, state: TrainingState, validation: DeviceSplit | None) -> None:
+    def compile(self, state: TrainingState, keys: jax.Array) -> None:
         """Compiles what the first calls would compile, so that they can be timed without it."""
-        order = self._shuffle(self._keys, 0)
-        self._run = self._run.lower(state, self._keys, self._train, order, jnp.int32(0)).compile()
-        if validation is not None:
-            self._evaluate = self._evaluate.lower(state.weights, validation).compile()
+        if self._compiled:
+            return
+        order = self._shuffle(keys, 0)
+        self._run = self._run.lower(state, keys, self.train, order, jnp.int32(0)).compile()
+        if self.validation is not None:
+            self._evaluate = self._evaluate.lower(state.weights, self.validation).compile()
+        self._compiled = True
 
-    def order_of_epoch(self, epoch: int) -> jax.Array:
-        """The shuffled row numbers of an epoch for each seed, `[seeds, N]`."""
-        return self._shuffle(self._keys, epoch)
+    def order_of_epoch(self, keys: jax.Array, epoch: int) -> jax.Array:
+        """The shuffled row numbers of an epoch for each seed's key, `[seeds, N]`."""
+        return self._shuffle(keys, epoch)
 
-    def run(self, state: TrainingState, order: jax.Array, steps: int) -> TrainingState:
+    def run(
+        self, state: TrainingState, keys: jax.Array, order: jax.Array, steps: int
+    ) -> TrainingState:
         """Trains for `steps` steps within the epoch of `order`; `state` is used up."""
-        return self._run(state, self._keys, self._train, order, jnp.int32(steps))
+        return self._run(state, keys, self.train, order, jnp.int32(steps))
 
-    def evaluate(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
-        """Mean loss and number of right answers for each seed, `[seeds]`."""
-        return self._evaluate(weights, split)
+    def evaluate(self, weights: Weights) -> tuple[jax.Array, jax.Array]:
+        """Mean loss and number of right answers on `validation` for each seed, `[seeds]`."""
+        return self._evaluate(weights, self.validation)
 
     def start_epoch(self, state: TrainingState) -> TrainingState:
         """Sets the totals to zero."""
@@ -170,7 +182,7 @@ class Program:
 
     def _shuffle_one(self, key: jax.Array, epoch: jax.Array) -> jax.Array:
         order_key = jax.random.fold_in(jax.random.fold_in(key, 0), epoch)
-        return jax.random.permutation(order_key, len(self._train.y))
+        return jax.random.permutation(order_key, len(self.train.y))
 
     def _run_one(
         self,
@@ -181,7 +193,7 @@ class Program:
         steps: jax.Array,
     ) -> TrainingState:
         augment_key, objective_key = jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
-        size = self._config.batch_size
+        size = self.config.batch_size
 
         def step(_: jax.Array, state: TrainingState) -> TrainingState:
             start = state.step % self.steps_per_epoch * size
@@ -198,13 +210,13 @@ class Program:
     def _step(
         self, state: TrainingState, x: jax.Array, y: jax.Array, key: jax.Array
     ) -> TrainingState:
-        objective = self._objective
+        objective = self.objective
 
         def loss_of(params: Arrays) -> tuple[jax.Array, tuple[Arrays, jax.Array]]:
             model = nnx.merge(self._graphdef, params, state.weights.rest, copy=True)
             outputs = objective.outputs(model, x, y, key)
             correct = jnp.sum(objective.correct(outputs, y))
-            loss = objective.batch_loss(self._config, outputs, y) + penalty(self._config, params)
+            loss = objective.batch_loss(self.config, outputs, y) + penalty(self.config, params)
             return loss, (weights_of(model).rest, correct)
 
         params = state.weights.params
@@ -227,7 +239,7 @@ class Program:
     def _evaluate_one(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
         graphdef = self._evaluation_graphdef
         return loss_and_correct(
-            self._objective, graphdef, weights, *split, self._preprocess, EVALUATION_BATCH
+            self.objective, graphdef, weights, *split, self._preprocess, EVALUATION_BATCH
         )
 
 

@@ -20,7 +20,7 @@ from zoo.training.arrays import named_arrays, with_arrays
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Preprocess
 from zoo.training.history import Epoch
-from zoo.training.loop import FitResult, fit_together
+from zoo.training.loop import FitResult, make_program, run_program
 from zoo.training.objective import Classification, Objective
 from zoo.training.program import Augment
 from zoo.training.progress import Progress, Silent, shown
@@ -46,9 +46,9 @@ def fit_seeds(
 
     Ways to do it, with the same results but for rounding:
 
-    - `processes`: independent processes side by side, each on one core of its own. What they
-      are given has to be importable or picklable (a function of a module, a
-      `functools.partial` of one), and a script has to call this under
+    - `processes`: independent processes side by side, each on one core of its own and with one
+      seed after the other. What they are given has to be importable or picklable (a function of a
+      module, a `functools.partial` of one), and a script has to call this under
       `if __name__ == "__main__":`.
     - `vmap`: all seeds in one compiled program.
     - `in_turn`: one after the other, with all cores.
@@ -65,9 +65,9 @@ def fit_seeds(
         objective: as in `fit`.
         preprocess: as in `fit`.
         augment: as in `fit`.
-        checkpoints: a folder; each process (or the vmapped program) has a folder of its own in it,
+        checkpoints: a folder; each seed (or the vmapped program) has a folder of its own in it,
             and seeds that were complete are not trained again.
-        progress: as in `fit`; a bar for each process.
+        progress: as in `fit`; a bar for each seed.
 
     Raises:
         ZooError: as `fit`; or a process ended without a result.
@@ -83,10 +83,13 @@ def fit_seeds(
     job = _Job(create, train, validation, config, objective, preprocess, augment, checkpoints)
     if how == "vmap":
         name = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds[0]}"
-        return job.run(seeds, shown(f"seeds {name}") if progress else Silent())
+        trainer = _Trainer(job, several=len(seeds) > 1)
+        return trainer.train(seeds, shown(f"seeds {name}") if progress else Silent())
     if how == "in_turn":
+        trainer = _Trainer(job)
         return tuple(
-            job.run((seed,), shown(f"seed {seed}") if progress else Silent())[0] for seed in seeds
+            trainer.train((seed,), shown(f"seed {seed}") if progress else Silent())[0]
+            for seed in seeds
         )
     return _in_processes(job, seeds, progress)
 
@@ -104,51 +107,67 @@ class _Job:
     augment: Augment | None
     checkpoints: Path | None
 
-    def run(self, seeds: tuple[int, ...], progress: Progress) -> tuple[FitResult, ...]:
-        folder = "seed-" + "-".join(map(str, seeds))
-        return fit_together(
-            [self.create(rngs=nnx.Rngs(seed)) for seed in seeds],
-            self.train,
-            validation=self.validation,
-            config=self.config,
-            seeds=seeds,
-            objective=self.objective,
-            preprocess=self.preprocess,
-            augment=self.augment,
-            checkpoints=self.checkpoints and self.checkpoints / folder,
-            progress=progress,
+
+class _Trainer:
+    """Trains the seeds of a job with one program, which is compiled for the first of them."""
+
+    def __init__(self, job: _Job, several: bool = False):
+        self._job = job
+        self._program = make_program(
+            job.create(rngs=nnx.Rngs(0)),
+            job.train,
+            validation=job.validation,
+            config=job.config,
+            objective=job.objective,
+            preprocess=job.preprocess,
+            augment=job.augment,
+            several=several,
         )
+
+    def train(self, seeds: tuple[int, ...], progress: Progress) -> tuple[FitResult, ...]:
+        job, folder = self._job, "seed-" + "-".join(map(str, seeds))
+        models = [job.create(rngs=nnx.Rngs(seed)) for seed in seeds]
+        checkpoints = job.checkpoints and job.checkpoints / folder
+        return run_program(self._program, models, seeds, checkpoints, progress)
 
 
 def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[FitResult, ...]:
-    """A process for each seed, as many at a time as there are cores."""
+    """As many processes side by side as there are cores; each asks for seed after seed."""
     context = multiprocessing.get_context("spawn")
-    free_cores = _cores()
     waiting = list(seeds)
-    running: dict[Any, _Worker] = {}
+    running: dict[Connection, _Worker] = {}
     results: dict[int, FitResult] = {}
+
+    def give_next_seed(connection: Connection, process: Any) -> None:
+        if waiting:
+            seed = waiting.pop(0)
+            bar = shown(f"seed {seed}", seeds.index(seed)) if progress else Silent()
+            running[connection] = _Worker(process, seed, bar)
+            connection.send(seed)
+        else:
+            del running[connection]
+            connection.close()  # which ends the process
+
     try:
-        while waiting or running:
-            while waiting and free_cores:
-                seed, core = waiting.pop(0), free_cores.pop(0)
-                ours, theirs = context.Pipe()
-                process = context.Process(target=_work, args=(job, seed, core, theirs), daemon=True)
-                try:
-                    process.start()
-                except (AttributeError, TypeError, PicklingError) as error:
-                    raise ZooError(
-                        "create, preprocess and augment must be functions of a module, or a "
-                        f"functools.partial of one, to be sent to another process: {error}. Or "
-                        "use how='in_turn'."
-                    ) from error
-                theirs.close()
-                bar = shown(f"seed {seed}", seeds.index(seed)) if progress else Silent()
-                running[ours] = _Worker(process, seed, core, bar)
+        for core in _cores()[: len(seeds)]:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(job, core, theirs), daemon=True)
+            try:
+                process.start()
+            except (AttributeError, TypeError, PicklingError) as error:
+                raise ZooError(
+                    "create, preprocess and augment must be functions of a module, or a "
+                    f"functools.partial of one, to be sent to another process: {error}. Or "
+                    "use how='in_turn'."
+                ) from error
+            theirs.close()
+            give_next_seed(ours, process)
+        while running:
             for connection in cast("list[Connection]", wait(list(running))):
                 worker = running[connection]
                 try:
                     kind, content = connection.recv()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     worker.process.join()
                     raise ZooError(
                         f"the process of seed {worker.seed} ended without a result (exit code "
@@ -168,9 +187,7 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
                 graphdef, state = nnx.split(model)
                 model = nnx.merge(graphdef, with_arrays(state, arrays))
                 results[worker.seed] = replace(result, model=model)
-                worker.process.join()
-                free_cores.append(worker.core)
-                del running[connection]
+                give_next_seed(connection, worker.process)
     finally:
         for worker in running.values():
             worker.process.kill()
@@ -181,7 +198,6 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
 class _Worker:
     process: Any
     seed: int
-    core: int
     progress: Progress
 
 
@@ -204,8 +220,8 @@ class _Sent:
         self._connection.send(("close", ()))
 
 
-def _work(job: _Job, seed: int, core: int, connection: Connection) -> None:
-    """The life of one process."""
+def _work(job: _Job, core: int, connection: Connection) -> None:
+    """The life of one process, until no seed comes any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends this one
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -219,9 +235,14 @@ def _work(job: _Job, seed: int, core: int, connection: Connection) -> None:
         # Before JAX starts its threads: one core each wastes less than sharing all.
         os.sched_setaffinity(0, {core})
     try:
-        (result,) = job.run((seed,), _Sent(connection))
-        arrays = named_arrays(nnx.state(result.model))
-        connection.send(("result", (arrays, replace(result, model=nnx.Module()))))
+        trainer = _Trainer(job)
+        while True:
+            seed = connection.recv()
+            (result,) = trainer.train((seed,), _Sent(connection))
+            arrays = named_arrays(nnx.state(result.model))
+            connection.send(("result", (arrays, replace(result, model=nnx.Module()))))
+    except EOFError:
+        pass
     except Exception as error:
         connection.send(("error", error))
 
