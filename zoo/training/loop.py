@@ -206,7 +206,7 @@ class _Run:
 
     def to_the_end(self, progress: Progress) -> None:
         program = self._program
-        if not self._complete():
+        if not self._complete() and not program.compiled:
             begun = time.perf_counter()
             program.compile(self._state, self._keys)
             self._compile_seconds = time.perf_counter() - begun

@@ -96,7 +96,7 @@ class Program:
         self._evaluation_graphdef = nnx.graphdef(model)
         self.train = _on_device(train)
         self.validation = None if validation is None else _on_device(validation)
-        self._several, self._compiled = several, False
+        self._several, self.compiled = several, False
         self.steps_per_epoch = len(train.y) // config.batch_size
         self.total_steps = config.total_steps(len(train.y))
         self.rows_per_step = config.batch_size * _versions(augment, train)
@@ -143,13 +143,11 @@ class Program:
 
     def compile(self, state: TrainingState, keys: jax.Array) -> None:
         """Compiles what the first calls would compile, so that they can be timed without it."""
-        if self._compiled:
-            return
         order = self._shuffle(keys, 0)
         self._run = self._run.lower(state, keys, self.train, order, jnp.int32(0)).compile()
         if self.validation is not None:
             self._evaluate = self._evaluate.lower(state.weights, self.validation).compile()
-        self._compiled = True
+        self.compiled = True
 
     def order_of_epoch(self, keys: jax.Array, epoch: int) -> jax.Array:
         """The shuffled row numbers of an epoch for each seed's key, `[seeds, N]`."""
