@@ -18,6 +18,7 @@ from typing import Literal
 from recipes.command import run_command
 from recipes.image_study import Entry, Options, Preset, Study, run_study
 from zoo.data import in_copies, random_flip
+from zoo.errors import ZooError
 from zoo.training import TrainingConfig
 
 # What "best" differs in was chosen on a sixth of the training images, never on the test images.
@@ -71,6 +72,11 @@ class FashionMNISTOptions(Options):
 
     models: tuple[Literal["rnn", "cnn"], ...] = ("rnn", "cnn")
     """Which of the two models to train."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.models:
+            raise ZooError("models must be rnn, cnn or both, got none.")
 
 
 def main(options: FashionMNISTOptions) -> None:

@@ -66,9 +66,9 @@ def command_line(recipe: str, options: SeedOptions) -> str:
 
 
 def load_or_fall_back(dataset: str, options: RunOptions) -> Dataset:
-    """The data set that was asked for, or the recipe's, or the digits with a line that says so."""
+    """The images that were asked for, or the recipe's, or the digits with a line that says so."""
     try:
-        return load(options.dataset or dataset, progress=options.progress)
+        data = load(options.dataset or dataset, progress=options.progress)
     except DatasetUnavailable as error:
         if options.dataset is not None:
             raise
@@ -77,6 +77,9 @@ def load_or_fall_back(dataset: str, options: RunOptions) -> Dataset:
             f"says nothing about the report.\n{error}"
         )
         return load(FALLBACK, progress=options.progress)
+    if data.train.x.ndim != 4:
+        raise ZooError(f"dataset must be one of images, got {options.dataset!r}, which has texts.")
+    return data
 
 
 def continue_run(folder: RunFolder, config: Mapping[str, Any]) -> None:

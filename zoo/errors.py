@@ -19,14 +19,14 @@ class MissingExtraError(ZooError, ImportError):
     """An optional dependency is not installed."""
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> ZooError:
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> ZooError:
     """The error for `name` not being among `known`, with near names offered first.
 
     >>> print(unknown_name("data set", "minst", ["mnist", "cifar10"]))
     unknown data set 'minst': did you mean 'mnist'? Known: cifar10, mnist.
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     offer = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
     return ZooError(f"unknown {kind} {name!r}:{offer} Known: {', '.join(known) or 'none'}.")
 

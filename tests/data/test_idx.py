@@ -31,11 +31,12 @@ def test_any_array_of_bytes(tmp_path, shape):
     np.testing.assert_array_equal(read_idx(path, axes=len(shape)), array)
 
 
-def test_a_missing_file_means_that_there_is_no_such_package(tmp_path):
+def test_a_package_that_is_not_there_is_none_and_half_of_one_is_an_error(tmp_path):
     assert find_idx(tmp_path / "none") is None
     write_idx(tmp_path)
     (tmp_path / "t10k-labels-idx1-ubyte").unlink()
-    assert find_idx(tmp_path) is None
+    with pytest.raises(ZooError, match=r"got no t10k-labels-idx1-ubyte\. Install the files anew"):
+        find_idx(tmp_path)
 
 
 @pytest.mark.parametrize(

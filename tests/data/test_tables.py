@@ -106,8 +106,9 @@ def test_a_bad_label(label):
 
 @pytest.mark.parametrize("damage", [b"", b"not an image", ENCODED[1][:-30]])
 def test_a_damaged_image(damage):
-    with pytest.raises(ZooError, match=r"^the file: the image in row 1 is damaged: .+\.$"):
+    with pytest.raises(ZooError, match=r"^the file: the image in row 1 is damaged: .+\.$") as e:
         split(table([ENCODED[0], damage], [0, 1]))
+    assert " at 0x" not in str(e.value)
 
 
 def test_an_image_of_another_size():
@@ -145,6 +146,7 @@ def test_a_truncated_parquet_file(tmp_path):
     ) as error:
         read_parquet([path])
     assert str(error.value).startswith(str(path))
+    assert ".." not in str(error.value)
 
 
 def test_shards_that_do_not_fit_together(tmp_path):

@@ -175,6 +175,10 @@ def test_errors() -> None:
         "kernel must have shape [height, width, in / groups, out] (4 axes), got shape (3, 4, 6)."
     ):
         F.conv2d(F.ConvParams(params.kernel[0]), x)
+    with pytest.raises(
+        ZooError, match=r"x must be float\d\d for a kernel of that type, got bfloat16"
+    ):
+        F.conv2d(params, x.astype("bfloat16"))
     with zoo_error("padding must be 'valid' or 'same', got 'SAME'."):
         F.conv2d(params, x, padding="SAME")
     with zoo_error(

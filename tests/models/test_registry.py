@@ -80,6 +80,11 @@ def test_an_unknown_name_with_the_near_ones():
         zoo.create_model("mnist_lsmt", rngs=nnx.Rngs(0))
 
 
+def test_a_name_that_is_none():
+    with pytest.raises(zoo.errors.ZooError, match=r"^unknown model None: Known: cifar10_cnn, "):
+        zoo.create_model(None, rngs=nnx.Rngs(0))
+
+
 def test_an_unknown_option_with_the_near_one():
     with zoo_error(
         "unknown option of model 'mnist_lstm' 'unit': did you mean 'units'? Known: classes, "

@@ -19,7 +19,7 @@ import zoo
 from recipes import fashion_mnist, mnist_lstm, readme
 from recipes.fashion_mnist import FashionMNISTOptions
 from recipes.image_study import Options
-from zoo.data import load
+from zoo.data import Dataset, Split, load
 from zoo.data.catalogue import CATALOGUE
 from zoo.errors import ZooError
 from zoo.models import set_weights
@@ -147,6 +147,16 @@ def test_a_data_set_that_was_asked_for_is_not_replaced(tmp_path, monkeypatch):
         fashion_mnist.main(options)
 
 
+def test_texts_are_refused_before_a_folder_is_made(tmp_path, monkeypatch):
+    split = Split(np.array(["bagus", "buruk"]), np.array([1, 0], np.int32))
+    texts = Dataset("nusax-ind", "nowhere", ("negative", "positive"), split, split)
+    monkeypatch.setattr("recipes.run.load", lambda *_, **__: texts)
+    options = FashionMNISTOptions(**{**QUICK, "dataset": "nusax"}, out=tmp_path / "run")
+    with pytest.raises(ZooError, match="dataset must be one of images, got 'nusax', which has"):
+        fashion_mnist.main(options)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -154,6 +164,7 @@ def test_a_data_set_that_was_asked_for_is_not_replaced(tmp_path, monkeypatch):
         (["--sedes", "3"], "Unrecognized options: --sedes"),
         (["--seeds", "0"], "seeds must be a positive integer, got 0."),
         (["--models", "rrn"], "invalid choice 'rrn'"),
+        (["--models"], "models must be rnn, cnn or both, got none."),
         (["--dataset", "digits", "--out", "pyproject.toml/run"], "cannot be created"),
     ],
 )

@@ -1,15 +1,20 @@
 """InterruptedRunError runs, damaged files, and processes that are killed."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from flax import nnx
 
+from zoo.data import Split, unit_range
 from zoo.errors import ZooError
 from zoo.models import weights_of
 from zoo.training import TrainingConfig, fit
@@ -53,8 +58,6 @@ def assert_same(one, other):
 
 @pytest.fixture(scope="module")
 def whole(train, validation, tmp_path_factory):
-    from flax import nnx
-
     return run(Tiny(rngs=nnx.Rngs(0)), train, validation, tmp_path_factory.mktemp("whole"))
 
 
@@ -104,7 +107,12 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_a_bit, Path.unlink])
+def empty(path: Path) -> None:
+    """What is left of a file that was not on the disk yet when the power failed."""
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, flip_a_bit, Path.unlink])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     model, train, validation, whole, tmp_path, caplog, damage
 ):
@@ -113,7 +121,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert len(kept) == 2
     damage(largest_file(tmp_path / str(kept[-1]) / "state"))
     assert_same(whole, run(model, train, validation, tmp_path))
-    (message,) = [r.getMessage() for r in caplog.records if r.name == "zoo"]
+    (message,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert f"The checkpoint of step {kept[-1]} in {tmp_path} is damaged and left out" in message
 
 
@@ -199,3 +207,55 @@ def newest(folder: Path) -> int:
     if not folder.exists():
         return -1
     return max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=-1)
+
+
+def other_noise(key: jax.Array, x: jax.Array) -> jax.Array:
+    return noise(key, x)
+
+
+class Narrow(Tiny):
+    def __init__(self, *, rngs: nnx.Rngs):
+        super().__init__(rngs=rngs)
+        self.norm = nnx.LayerNorm(8, rngs=rngs)
+
+
+Narrow.__name__ = "Tiny"  # so that only its arrays tell it from the other
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"augment": other_noise}, "augment was '<function noise>' and is now '<function other"),
+        ({"augment": None}, "augment was '<function noise>' and is now 'None'"),
+        ({"preprocess": partial(unit_range)}, "preprocess was '<function unit_range>'"),
+        ({"train": "reversed"}, "of another run: train was"),
+        ({"validation": "reversed"}, "of another run: validation was"),
+        (
+            {"model": Narrow},
+            r"of another model: .*norm\.beta was 'float32 of shape \(1, 8\)' and is",
+        ),
+    ],
+)
+def test_whatever_the_bits_depend_on_is_a_part_of_the_run(
+    model, train, validation, tmp_path, change, message
+):
+    def run(model=model, train=train, validation=validation, augment=noise, **options):
+        return fit(
+            model,
+            train,
+            validation=validation,
+            config=TrainingConfig(epochs=1),
+            augment=augment,
+            checkpoints=str(tmp_path),  # a plain path will do
+            progress=False,
+            **options,
+        )
+
+    run()
+    if change.get("model"):
+        change = {"model": Narrow(rngs=nnx.Rngs(0))}
+    for name, split in (("train", train), ("validation", validation)):
+        if name in change:
+            change = {name: Split(split.x[::-1], split.y)}
+    with pytest.raises(ZooError, match=message):
+        run(**change)

@@ -45,3 +45,17 @@ def test_floats_reach_the_model_as_they_are(validation):
     np.testing.assert_allclose(
         predict(Sum(), validation.x)[:, 0], x.sum(axis=(1, 2, 3)) / 255, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": np.full(37, 3, np.int32)}, "labels of split must be between 0 and 2"),
+        ({"y": np.zeros(36, np.int32)}, "split must have one label for each example"),
+        ({"x": np.full((37, 4, 4, 1), np.nan, np.float32)}, "split must be finite, got NaN"),
+        ({"x": np.zeros((0, 4, 4, 1)), "y": np.zeros(0, np.int32)}, "at least one example"),
+    ],
+)
+def test_a_split_that_has_no_score(model, validation, change, message):
+    with pytest.raises(ZooError, match=message):
+        evaluate(model, validation._replace(**change))

@@ -223,11 +223,14 @@ def test_an_augmentation_that_changes_the_shape(model, train):
         ("epochs", 0, "epochs must be a positive integer, got 0."),
         ("batch_size", 1.5, "batch_size must be a positive integer, got 1.5."),
         ("optimizer", "adm", "optimizer must be one of ('adam', 'sgd'), got 'adm'."),
-        ("learning_rate", 0.0, "learning_rate must be greater than 0 and finite, got 0.0."),
-        ("learning_rate", float("nan"), "learning_rate must be greater than 0 and finite, got nan"),
-        ("label_smoothing", 1.0, "label_smoothing must be at least 0 and less than 1, got 1.0."),
-        ("l2", -1.0, "l2 must not be negative, got -1.0."),
-        ("class_weights", (1.0, -1.0), "class_weights must not be negative, got (1.0, -1.0)."),
+        ("learning_rate", 0.0, "learning_rate must be a number, more than 0 and finite, got 0.0."),
+        ("learning_rate", float("nan"), "learning_rate must be a number, more than 0 and finite"),
+        ("learning_rate", "1e-3", "a number, more than 0 and finite, got '1e-3'."),
+        ("label_smoothing", 1.0, "a number, at least 0 and less than 1, got 1.0."),
+        ("warmup", None, "warmup must be a number, at least 0 and less than 1, got None."),
+        ("l2", -1.0, "l2 must be a number, at least 0, got -1.0."),
+        ("class_weights", (1.0, -1.0), "class_weights must be a tuple of numbers, at least 0, got"),
+        ("class_weights", 2.0, "class_weights must be a tuple of numbers, at least 0, got 2.0."),
     ],
 )
 def test_options_that_make_no_sense(option, value, message):
@@ -247,3 +250,18 @@ def test_a_model_that_returns_no_logits(train):
 def test_a_model_that_is_none(train):
     with pytest.raises(ZooError, match=r"model must be an nnx.Module.*, got <class"):
         fit(Tiny, train, progress=False)
+
+
+def test_data_that_are_no_split_of_arrays(model, train):
+    with pytest.raises(ZooError, match=r"train must be a zoo\.data\.Split of two arrays x and y"):
+        fit(model, (train.x, train.y), progress=False)
+    lists = Split(train.x, train.y.tolist())
+    with pytest.raises(ZooError, match=r"validation must be .*, got \('ndarray', 'list'\)"):
+        fit(model, train, validation=lists, progress=False)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, "a", 0.5])
+def test_a_seed_that_is_none(model, train, seed):
+    message = f"seeds must be different whole numbers from 0 to 4294967295, got {seed!r}."
+    with pytest.raises(ZooError, match=re.escape(message)):
+        fit(model, train, seed=seed, progress=False)

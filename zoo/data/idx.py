@@ -15,15 +15,26 @@ _STEMS = {"train": "train", "test": "t10k"}
 
 
 def find_idx(folder: Path) -> dict[str, tuple[Path, Path]] | None:
-    """The files of images and labels of each split, or None unless all four are there."""
-    files = {}
-    for split, stem in _STEMS.items():
-        images = _plain_or_gzip(folder / f"{stem}-images-idx3-ubyte")
-        labels = _plain_or_gzip(folder / f"{stem}-labels-idx1-ubyte")
-        if images is None or labels is None:
-            return None
-        files[split] = images, labels
-    return files
+    """The files of images and labels of each split, or None where none of them is there.
+
+    Raises:
+        ZooError: some of the four are there and some are not.
+    """
+    names = {
+        split: (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+        for split, stem in _STEMS.items()
+    }
+    wanted = [name for pair in names.values() for name in pair]
+    found = {name: file for name in wanted if (file := _plain_or_gzip(folder / name)) is not None}
+    if not found:
+        return None
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise ZooError(
+            f"{folder} must have {', '.join(wanted)} (or the same with .gz), got no "
+            f"{', '.join(missing)}. Install the files anew."
+        )
+    return {split: (found[images], found[labels]) for split, (images, labels) in names.items()}
 
 
 def _plain_or_gzip(path: Path) -> Path | None:

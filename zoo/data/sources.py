@@ -102,11 +102,10 @@ def _from_mirror(dataset: TableDataset, progress: bool) -> tuple[str, Splits]:
         raise ZooError(f"{folder} must have files {missing[0]}-*.parquet, got none.")
 
     def decode() -> Splits:
+        tables = {split: read_parquet(files[split]) for split in dataset.splits}
         return {
-            split: table_split(
-                dataset, read_parquet(files[split]), f"{folder}/{split}-*", progress=progress
-            )
-            for split in dataset.splits
+            split: table_split(dataset, table, f"{folder}/{split}-*", progress=progress)
+            for split, table in tables.items()
         }
 
     every = [file for split in dataset.splits for file in files[split]]

@@ -24,7 +24,9 @@ def read_parquet(files: Sequence[Path]) -> Any:
         try:
             tables.append(parquet.read_table(file))
         except (OSError, arrow.ArrowException) as error:
-            raise ZooError(f"{file} is damaged: {error}. Fetch the file anew.") from error
+            raise ZooError(
+                f"{file} is damaged: {str(error).rstrip('.')}. Fetch the file anew."
+            ) from error
     try:
         return arrow.concat_tables(tables)
     except arrow.ArrowException as error:

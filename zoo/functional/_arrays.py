@@ -39,6 +39,13 @@ def check_rank(name: str, x: Array, rank: int, axes: str) -> None:
         raise ZooError(f"{name} must have shape {axes} ({rank} axes), got shape {x.shape}.")
 
 
+def check_one_type(x: Array, kernel: Array) -> None:
+    """Raises unless both have one type: a convolution promotes neither."""
+    types = jnp.result_type(x), jnp.result_type(kernel)
+    if types[0] != types[1]:
+        raise ZooError(f"x must be {types[1]} for a kernel of that type, got {types[0]}.")
+
+
 def check_vector(name: str, vector: Array | None, width: int) -> None:
     """Raises unless `vector` is None or has shape `[width]`; of one number, it would broadcast."""
     if vector is not None and vector.shape != (width,):

@@ -3,7 +3,7 @@
 from jax import lax
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, along_last_axis, check_rank, check_vector
+from zoo.functional._arrays import Array, along_last_axis, check_one_type, check_rank, check_vector
 from zoo.functional.convolution import ConvParams
 
 
@@ -35,11 +35,12 @@ def conv1d(
         `[B, T', out]`.
 
     Raises:
-        ZooError: ranks, channels, groups or options do not fit together, or without padding the
-            sequence is shorter than the (dilated) kernel.
+        ZooError: ranks, types, channels, groups or options do not fit together, or without
+            padding the sequence is shorter than the (dilated) kernel.
     """
     check_rank("x", x, 3, "[B, T, in]")
     check_rank("kernel", params.kernel, 3, "[width, in / groups, out]")
+    check_one_type(x, params.kernel)
     width, in_per_group, out = params.kernel.shape
     if groups < 1 or x.shape[-1] != in_per_group * groups or out % groups:
         raise ZooError(

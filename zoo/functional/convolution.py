@@ -6,7 +6,14 @@ from typing import NamedTuple
 from jax import lax
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, along_last_axis, check_rank, check_vector, pair
+from zoo.functional._arrays import (
+    Array,
+    along_last_axis,
+    check_one_type,
+    check_rank,
+    check_vector,
+    pair,
+)
 from zoo.functional.convolution_ways import Window, by_xla, fastest_on_cpu
 
 
@@ -63,11 +70,12 @@ def conv2d(
         `[B, H', W', out]`.
 
     Raises:
-        ZooError: ranks, channels, groups or options do not fit together, or without padding the
-            image is smaller than the (dilated) kernel.
+        ZooError: ranks, types, channels, groups or options do not fit together, or without
+            padding the image is smaller than the (dilated) kernel.
     """
     check_rank("x", x, 4, "[B, H, W, in]")
     check_rank("kernel", params.kernel, 4, "[height, width, in / groups, out]")
+    check_one_type(x, params.kernel)
     in_per_group, out = params.kernel.shape[2:]
     if groups < 1 or x.shape[-1] != in_per_group * groups or out % groups:
         raise ZooError(

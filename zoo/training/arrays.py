@@ -1,5 +1,6 @@
 """A model's arrays: apart from its code, and as flat, named NumPy arrays to store or send."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -30,6 +31,16 @@ def named_arrays(tree: Any) -> dict[str, np.ndarray]:
         _name(path): np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def digest(arrays: Mapping[str, Any]) -> str:
+    """Names, types, shapes and values of arrays in one short name."""
+    about = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        about.update(f"{name} {array.dtype} {array.shape}".encode())
+        about.update(array.data)
+    return about.hexdigest()
 
 
 def with_arrays(template: Any, arrays: Mapping[str, np.ndarray]) -> Any:

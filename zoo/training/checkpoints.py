@@ -1,16 +1,16 @@
 """Training states on disk, written by Orbax."""
 
-import hashlib
+import gc
 import json
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zoo.errors import ZooError, require
-from zoo.training.arrays import named_arrays, with_arrays
+from zoo.training.arrays import digest, named_arrays, with_arrays
 
 _log = logging.getLogger("zoo")
 
@@ -23,7 +23,7 @@ class Checkpoints:
     passed over for the one before it.
 
     Args:
-        folder: made when it does not exist.
+        folder: a path; made when it does not exist.
         run: what the states belong to, as names and values that JSON can hold. A state of
             another run is refused.
 
@@ -31,9 +31,9 @@ class Checkpoints:
         ZooError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, run: Mapping[str, Any]):
+    def __init__(self, folder: str | os.PathLike[str], run: Mapping[str, Any]):
         self._orbax = require("orbax.checkpoint", "train")
-        self.folder = folder.absolute()
+        self.folder = Path(folder).absolute()
         self._run = json.loads(json.dumps(run))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         arrays = named_arrays(state)
-        about = {"run": self._run, "digest": _digest(arrays), "notes": dict(notes)}
+        about = {"run": self._run, "digest": digest(arrays), "notes": dict(notes)}
         args = self._orbax.args
         try:
             self._manager.save(
@@ -72,28 +72,33 @@ class Checkpoints:
         Raises:
             ZooError: the newest whole state is of another run; the message says what differs.
         """
-        args = self._orbax.args
         for step in sorted(self._manager.all_steps(), reverse=True):
-            try:
-                stored = self._manager.restore(
-                    step,
-                    args=args.Composite(state=args.StandardRestore(), about=args.JsonRestore()),
-                )
-                arrays, about = stored["state"], stored["about"]
-                if _digest(arrays) != about["digest"]:
-                    raise ValueError("its arrays are not the ones that were written")
-                run, notes = about["run"], about["notes"]
-            except Exception as error:  # a damaged file can fail in any way
-                reason = str(error).split("\n")[0][:200]
-                _log.warning(
-                    "The checkpoint of step %d in %s is damaged and left out: %s",
-                    *(step, self.folder, reason),
-                )
-                self._manager.delete(step)
-                continue
-            self._check_run(run)
-            return with_arrays(template, arrays), notes
+            with _without_echoes():
+                try:
+                    arrays, about = self._read(step)
+                except Exception as error:  # a damaged file can fail in any way
+                    reason = str(error).split("\n")[0][:200]
+                    _log.warning(
+                        "The checkpoint of step %d in %s is damaged and left out: %s",
+                        *(step, self.folder, reason),
+                    )
+                    self._manager.delete(step)
+                    continue
+            self._check_same("run", about["run"], self._run)
+            self._check_same("model", _forms(arrays), _forms(named_arrays(template)))
+            return with_arrays(template, arrays), about["notes"]
         return None
+
+    def _read(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arrays of a state and what was saved about it; raises anything if it is damaged."""
+        args = self._orbax.args
+        stored = self._manager.restore(
+            step, args=args.Composite(state=args.StandardRestore(), about=args.JsonRestore())
+        )
+        arrays, about = stored["state"], stored["about"]
+        if {"run", "notes"} - about.keys() or digest(arrays) != about["digest"]:
+            raise ValueError("its arrays are not the ones that were written")
+        return arrays, about
 
     def newest(self) -> str:
         """Where the newest state is, in words."""
@@ -104,23 +109,33 @@ class Checkpoints:
         """Releases Orbax's resources."""
         self._manager.close()
 
-    def _check_run(self, stored: Mapping[str, Any]) -> None:
+    def _check_same(self, what: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         differences = [
-            f"{name} was {stored.get(name)!r} and is now {self._run.get(name)!r}"
-            for name in sorted({*stored, *self._run})
-            if stored.get(name) != self._run.get(name)
+            f"{name} was {stored.get(name)!r} and is now {now.get(name)!r}"
+            for name in sorted({*stored, *now})
+            if stored.get(name) != now.get(name)
         ]
         if differences:
+            more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
             raise ZooError(
-                f"the checkpoints in {self.folder} are of another run: {'; '.join(differences)}. "
-                "Use the same options to continue it, or another folder."
+                f"the checkpoints in {self.folder} are of another {what}: "
+                f"{'; '.join(differences[:5])}{more}. Use the same options to continue it, or "
+                "another folder."
             )
 
 
-def _digest(arrays: Mapping[str, Any]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+def _forms(arrays: Mapping[str, Any]) -> dict[str, str]:
+    """Type and shape of each array."""
+    return {name: f"{array.dtype} of shape {array.shape}" for name, array in arrays.items()}
+
+
+@contextmanager
+def _without_echoes() -> Iterator[None]:
+    """Keeps asyncio from logging, one by one, the other reads that failed along with the first."""
+    logger = logging.getLogger("asyncio")
+    logger.disabled, before = True, logger.disabled
+    try:
+        yield
+    finally:
+        gc.collect()  # an error that nobody took is logged when it is collected
+        logger.disabled = before

@@ -1,5 +1,8 @@
 """What must hold before a run starts, checked on the host where errors can be clear."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import jax
 import numpy as np
 from flax import nnx
@@ -7,9 +10,13 @@ from flax import nnx
 from zoo.data import Split
 from zoo.errors import ZooError
 from zoo.training.config import TrainingConfig
-from zoo.training.evaluation import Preprocess
 from zoo.training.objective import Objective
-from zoo.training.program import Augment
+
+if TYPE_CHECKING:
+    from zoo.training.evaluation import Preprocess
+    from zoo.training.program import Augment
+
+_SEEDS = 2**32  # as many as a random key takes
 
 
 def check_run(
@@ -18,13 +25,17 @@ def check_run(
     validation: Split | None,
     config: TrainingConfig,
     objective: Objective,
-    preprocess: Preprocess,
-    augment: Augment | None,
+    preprocess: "Preprocess",
+    augment: "Augment | None",
 ) -> None:
     """Raises a `ZooError` for data, model and options that do not fit together."""
-    classes = _check_model(model, train, preprocess, augment)
+    check_arrays("train", train)
+    if augment is not None:
+        _check_augment(augment, train)
+    classes = classes_of(model, train, preprocess)
     check_split("train", train, objective, classes)
     if validation is not None:
+        check_arrays("validation", validation)
         check_split("validation", validation, objective, classes)
     if config.batch_size > len(train.y):
         raise ZooError(
@@ -34,6 +45,28 @@ def check_run(
     if config.patience is not None and validation is None:
         raise ZooError("patience needs validation data to look at: pass validation.")
     objective.check_config(config, classes)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raises unless there are seeds, all different and such as a random key takes."""
+    if (
+        not seeds
+        or len(set(seeds)) != len(seeds)
+        or not all(isinstance(seed, int | np.integer) and 0 <= seed < _SEEDS for seed in seeds)
+    ):
+        raise ZooError(
+            f"seeds must be different whole numbers from 0 to {_SEEDS - 1}, got "
+            f"{', '.join(map(repr, seeds)) or 'none'}."
+        )
+
+
+def check_arrays(name: str, split: Split) -> None:
+    """Raises unless `split` is a `Split` of two arrays."""
+    if not isinstance(split, Split) or not all(
+        isinstance(array, np.ndarray | jax.Array) for array in split
+    ):
+        what = tuple(type(part).__name__ for part in split) if isinstance(split, tuple) else split
+        raise ZooError(f"{name} must be a zoo.data.Split of two arrays x and y, got {what!r}.")
 
 
 def check_split(name: str, split: Split, objective: Objective, classes: int) -> None:
@@ -56,23 +89,32 @@ def check_split(name: str, split: Split, objective: Objective, classes: int) -> 
             )
 
 
-def _check_model(
-    model: nnx.Module, train: Split, preprocess: Preprocess, augment: Augment | None
-) -> int:
-    """The number of classes, from the shape of the logits for one batch of two."""
+def _check_augment(augment: "Augment", train: Split) -> None:
+    """Raises unless an augmentation keeps the type and the shape of examples."""
+    batch = _batch_of_two(train)
+    out = jax.eval_shape(augment, jax.random.key(0), batch)
+    if out.shape[1:] != batch.shape[1:] or out.dtype != batch.dtype or out.shape[0] % 2:
+        raise ZooError(
+            f"augment must keep {batch.dtype} of shape [k · B, {str(batch.shape[1:])[1:-1]}], "
+            f"got {out.dtype} of shape {out.shape} for B = 2."
+        )
+
+
+def classes_of(model: nnx.Module, split: Split, preprocess: "Preprocess") -> int:
+    """The number of classes, from the shape of the logits for one batch of two.
+
+    Raises:
+        ZooError: the model is none, does not take such examples, or returns no logits.
+    """
     if not isinstance(model, nnx.Module):
         raise ZooError(f"model must be an nnx.Module, as zoo.create_model makes, got {model!r}.")
-    batch = jax.ShapeDtypeStruct((2, *train.x.shape[1:]), train.x.dtype)
-    if augment is not None:
-        out = jax.eval_shape(augment, jax.random.key(0), batch)
-        if out.shape[1:] != batch.shape[1:] or out.dtype != batch.dtype or out.shape[0] % 2:
-            raise ZooError(
-                f"augment must keep {batch.dtype} of shape [k · B, {str(batch.shape[1:])[1:-1]}], "
-                f"got {out.dtype} of shape {out.shape} for B = 2."
-            )
     model = nnx.clone(model)
     model.eval()
-    logits = jax.eval_shape(lambda x: model(preprocess(x)), batch)
+    logits = jax.eval_shape(lambda x: model(preprocess(x)), _batch_of_two(split))
     if getattr(logits, "ndim", None) != 2 or logits.shape[0] != 2:
         raise ZooError(f"the model must return logits of shape [B, classes], got {logits}.")
     return int(logits.shape[1])
+
+
+def _batch_of_two(split: Split) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((2, *split.x.shape[1:]), split.x.dtype)

@@ -1,5 +1,6 @@
 """What a training run is asked to do."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,20 +67,31 @@ class TrainingConfig:
             if getattr(self, name) not in choices:
                 raise ZooError(f"{name} must be one of {choices}, got {getattr(self, name)!r}.")
         for name in ("weight_decay", "l1", "l2", "checkpoint_seconds"):
-            if not getattr(self, name) >= 0:
-                raise ZooError(f"{name} must not be negative, got {getattr(self, name)!r}.")
+            if not _is_number(value := getattr(self, name)) or not value >= 0:
+                raise ZooError(f"{name} must be a number, at least 0, got {value!r}.")
         for name in ("warmup", "beta_1", "beta_2", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
+            if not _is_number(value := getattr(self, name)) or not 0 <= value < 1:
                 raise ZooError(
-                    f"{name} must be at least 0 and less than 1, got {getattr(self, name)!r}."
+                    f"{name} must be a number, at least 0 and less than 1, got {value!r}."
                 )
         for name in ("learning_rate", "epsilon", "clip_norm"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ZooError(f"{name} must be greater than 0 and finite, got {value!r}.")
-        if self.class_weights is not None and not all(w >= 0 for w in self.class_weights):
-            raise ZooError(f"class_weights must not be negative, got {self.class_weights!r}.")
+            if name == "clip_norm" and value is None:
+                continue
+            if not _is_number(value) or not 0 < value < math.inf:
+                raise ZooError(f"{name} must be a number, more than 0 and finite, got {value!r}.")
+        weights = self.class_weights
+        if weights is not None and not (
+            isinstance(weights, tuple) and all(_is_number(w) and w >= 0 for w in weights)
+        ):
+            raise ZooError(
+                f"class_weights must be a tuple of numbers, at least 0, got {weights!r}."
+            )
 
     def total_steps(self, examples: int) -> int:
         """Steps of the whole run over a training set of `examples`."""
         return self.steps or self.epochs * (examples // self.batch_size)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,6 +13,7 @@ from jax import lax
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
 from zoo.training.arrays import Weights, weights_of
+from zoo.training.checks import check_arrays, check_split, classes_of
 from zoo.training.objective import Classification, Objective
 
 EVALUATION_BATCH = 256
@@ -147,12 +148,16 @@ def evaluate(
 ) -> Evaluation:
     """Mean loss and accuracy over a split, every example counted exactly once.
 
-    Arguments and errors as in `predict`; `objective` as in `fit`.
+    Arguments as in `predict`; `objective` as in `fit`.
+
+    Raises:
+        ZooError: the split has no examples, one that is not finite, or a label that the model
+            does not know; or what the model says of their shape.
     """
-    x, y = split
     check_positive(batch_size=batch_size)
-    if len(x) == 0:
-        raise ZooError("split must have at least one example, got none.")
+    check_arrays("split", split)
+    check_split("split", split, objective, classes_of(model, split, preprocess))
+    x, y = split
     loss, correct = _loss_and_correct(
         objective,
         *_in_evaluation_mode(model),

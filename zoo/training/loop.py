@@ -1,9 +1,10 @@
 """Training: the loop around the compiled program."""
 
+import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,8 +14,9 @@ from flax import nnx
 
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError
+from zoo.training.arrays import digest
 from zoo.training.checkpoints import Checkpoints
-from zoo.training.checks import check_run
+from zoo.training.checks import check_run, check_seeds
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Preprocess
 from zoo.training.history import Epoch, History
@@ -62,7 +64,7 @@ def fit(
     objective: Objective = Classification(),
     preprocess: Preprocess = unit_range,
     augment: Augment | None = None,
-    checkpoints: Path | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> FitResult:
     """Trains a copy of `model`, as a classifier unless another `objective` is given.
@@ -96,6 +98,7 @@ def fit(
         NonFiniteLossError: the loss was infinite or not a number; the message has the step and
             the last good checkpoint.
     """
+    check_seeds((seed,))
     program = make_program(
         model,
         train,
@@ -143,7 +146,7 @@ def run_program(
     program: Program,
     models: Sequence[nnx.Module],
     seeds: tuple[int, ...],
-    checkpoints: Path | None,
+    checkpoints: str | os.PathLike[str] | None,
     progress: Progress,
 ) -> tuple[FitResult, ...]:
     """Trains copies of the models, one a seed, with a program that was made for models like them.
@@ -167,7 +170,7 @@ class _Run:
         program: Program,
         models: Sequence[nnx.Module],
         seeds: tuple[int, ...],
-        checkpoints: Path | None,
+        checkpoints: str | os.PathLike[str] | None,
     ):
         self._program, self._config, self._seeds = program, program.config, seeds
         self._keys = keys_of(seeds)
@@ -184,14 +187,12 @@ class _Run:
                 "model": f"{type(models[0]).__name__} {getattr(models[0], 'config', '')}",
                 **{k: v for k, v in asdict(program.config).items() if k != "checkpoint_seconds"},
                 "seeds": list(seeds),
-                "train": [
-                    list(program.train.x.shape),
-                    str(program.train.x.dtype),
-                    int(np.sum(program.train.y)),
-                ],
+                "train": digest(program.train._asdict()),
+                "validation": program.validation and digest(program.validation._asdict()),
+                "objective": repr(program.objective),
+                "preprocess": _described(program.preprocess),
+                "augment": _described(program.augment),
             }
-            if program.objective != Classification():  # that of checkpoints without a word
-                about["objective"] = repr(program.objective)
             self._checkpoints = Checkpoints(checkpoints, about)
             restored = self._checkpoints.restore(self._state)
             if restored is not None:
@@ -340,3 +341,8 @@ class _Run:
         self._stopped = notes["stopped"]
         self._epoch_seconds = notes["epoch_seconds"]
         self._epoch_program_seconds = notes["epoch_program_seconds"]
+
+
+def _described(function: object) -> str:
+    """A function's `repr` without its address in memory, which differs from run to run."""
+    return re.sub(" at 0x[0-9a-f]+", "", repr(function))

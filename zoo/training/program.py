@@ -88,7 +88,7 @@ class Program:
         augment: Augment | None,
     ):
         self.config, self.objective = config, objective
-        self._preprocess, self._augment = preprocess, augment
+        self.preprocess, self.augment = preprocess, augment
         model = nnx.clone(model)
         model.train()
         self._graphdef = nnx.graphdef(model)
@@ -197,11 +197,11 @@ class Program:
             start = state.step % self.steps_per_epoch * size
             rows = lax.dynamic_slice_in_dim(order, start, size)
             x, y = train.x[rows], train.y[rows]
-            if self._augment is not None:
-                x = self._augment(jax.random.fold_in(augment_key, state.step), x)
+            if self.augment is not None:
+                x = self.augment(jax.random.fold_in(augment_key, state.step), x)
             y = jnp.tile(y, (len(x) // len(y), *[1] * (y.ndim - 1)))
             step_key = jax.random.fold_in(objective_key, state.step)
-            return self._step(state, self._preprocess(x), y, step_key)
+            return self._step(state, self.preprocess(x), y, step_key)
 
         return lax.fori_loop(0, steps, step, state)
 
@@ -237,7 +237,7 @@ class Program:
     def _evaluate_one(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
         graphdef = self._evaluation_graphdef
         return loss_and_correct(
-            self.objective, graphdef, weights, *split, self._preprocess, EVALUATION_BATCH
+            self.objective, graphdef, weights, *split, self.preprocess, EVALUATION_BATCH
         )
 
 

@@ -17,6 +17,7 @@ from flax import nnx
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError
 from zoo.training.arrays import named_arrays, with_arrays
+from zoo.training.checks import check_seeds
 from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Preprocess
 from zoo.training.history import Epoch
@@ -39,7 +40,7 @@ def fit_seeds(
     objective: Objective = Classification(),
     preprocess: Preprocess = unit_range,
     augment: Augment | None = None,
-    checkpoints: Path | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> tuple[FitResult, ...]:
     """Trains one model for each seed and returns all results, in the order of `seeds`.
@@ -57,7 +58,7 @@ def fit_seeds(
     Args:
         create: called as `create(rngs=nnx.Rngs(seed))` to make a model.
         train: as in `fit`, like all arguments that are not named here.
-        seeds: different whole numbers, at least 0; a seed sets initial weights, dropout, order
+        seeds: different whole numbers from 0 on; a seed sets initial weights, dropout, order
             and augmentation.
         how: one of the ways above.
         validation: as in `fit`.
@@ -73,8 +74,7 @@ def fit_seeds(
         ZooError: as `fit`; or a process ended without a result.
     """
     seeds = tuple(seeds)
-    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
-        raise ZooError(f"seeds must be different whole numbers, at least 0, got {seeds}.")
+    check_seeds(seeds)
     if how not in ("auto", "processes", "vmap", "in_turn"):
         raise ZooError(f"how must be 'auto', 'processes', 'vmap' or 'in_turn', got {how!r}.")
     if how == "auto":
@@ -105,7 +105,7 @@ class _Job:
     objective: Objective
     preprocess: Preprocess
     augment: Augment | None
-    checkpoints: Path | None
+    checkpoints: str | os.PathLike[str] | None
 
 
 class _Trainer:
@@ -127,7 +127,7 @@ class _Trainer:
     def train(self, seeds: tuple[int, ...], progress: Progress) -> tuple[FitResult, ...]:
         job, folder = self._job, "seed-" + "-".join(map(str, seeds))
         models = [job.create(rngs=nnx.Rngs(seed)) for seed in seeds]
-        checkpoints = job.checkpoints and job.checkpoints / folder
+        checkpoints = None if job.checkpoints is None else Path(job.checkpoints) / folder
         return run_program(self._program, models, seeds, checkpoints, progress)
 
 
