@@ -79,6 +79,21 @@ def test_window_much_larger_than_the_image(pool: Any, reduce: Any) -> None:  # n
         pool(images((6, 6)), 8)
 
 
+@both
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_window_of_very_many_places(
+    pool: Any, reduce: Callable[[list[float]], float], padding: str
+) -> None:
+    x = images((20, 21), offset=-5)
+    expected = reference.pool2d(reduce, x, (19, 20), (3, 2), padding)
+    assert_close(compiled(pool, x, (19, 20), (3, 2), padding), expected)
+
+
+def test_a_window_of_any_size_is_a_short_program() -> None:
+    program = jax.make_jaxpr(lambda x: F.max_pool2d(x, 250, 1, "same"))(images())
+    assert len(str(program)) < 5_000
+
+
 def test_max_of_minus_infinity_and_nan() -> None:
     x = images().at[0, :2, :2, 0].set(-jnp.inf).at[1, 0, 0, 0].set(jnp.nan)
     y = compiled(F.max_pool2d, x)

@@ -131,7 +131,7 @@ def test_no_such_file(tmp_path: Path) -> None:
         ("[" * 100_000, "must be JSON"),
         ({"class_name": "Sequential"}, "must have a list of layers"),
         ({**config(), "class_name": "MyModel"}, "must be one of"),
-        (config(LAYERS[0], {"class_name": "Dense"}), "must have a name"),
+        (config(LAYERS[0], {"class_name": "Dense"}), "must have a printable name, got None"),
         (config(LAYERS[0], LAYERS[1], LAYERS[1]), "'dense' is there twice"),
         (dense(class_name="Conv7D"), "model/dense: layer Conv7D is not supported; supported are"),
         (dense(class_name="Lambda"), "model/dense: Lambda is code, and code of a file is never"),
@@ -148,7 +148,19 @@ def test_no_such_file(tmp_path: Path) -> None:
         ),
         (dense(dtype="mixed_float16"), "dtype must be float32"),
         (dense(shiny=7), "Dense shiny=7 is not supported"),
-        (dense(name="a/b"), "must have a name without '/'"),
+        (dense(name="a\nb"), "must have a printable name, got 'a\\nb'"),
+        (dense(name="x" * 10_000), "must have a printable name, got 'xxx"),
+        (dense(dtype={"class_name": "DTypePolicy", "config": None}), "dtype must be float32"),
+        (
+            dense(activation={"module": "mine", "class_name": "function", "config": "relu"}),
+            "must be an activation of Keras's own",
+        ),
+        (
+            dense(
+                activation={"class_name": "function", "config": "relu", "registered_name": "m>r"}
+            ),
+            "must be an activation of Keras's own",
+        ),
         (dense(units=5), "must have shape (3, 5), got (3, 2)"),
         (config(LAYERS[1]), "the shape of input input_layer is not in the file"),
     ],
@@ -156,6 +168,86 @@ def test_no_such_file(tmp_path: Path) -> None:
 )
 def test_configs(described: Any, says: str, tmp_path: Path) -> None:
     refused(write(tmp_path / "model.keras", described), says)
+
+
+def test_of_very_many_problems_the_first_are_listed(tmp_path: Path) -> None:
+    more = [{**LAYERS[1], "class_name": "Swirl", "config": {"name": f"s{i}"}} for i in range(300)]
+    text = refused(
+        write(tmp_path / "model.keras", config(LAYERS[0], *more)), "model/s99", "200 more"
+    )
+    assert "s100" not in text
+
+
+@pytest.mark.parametrize("version", [3, "", "abc", "3.²", "9" * 5000], ids=str)
+def test_versions(version: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("config.json", json.dumps(config()))
+        archive.writestr("model.weights.h5", weights())
+    refused(path, "keras_version of", "must be a version, got")
+
+
+def tensor(layer: str, call: int = 0, output: int = 0) -> dict[str, Any]:
+    history = [layer, call, output]
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
+
+
+def functional(*arguments: Any, inputs: Any = "input", output: int = 0, **keywords: Any) -> Any:
+    """A Functional model with one call of its Dense layer."""
+    node = {"args": arguments, "kwargs": keywords}
+    layers = [
+        {**LAYERS[0], "name": "input", "inbound_nodes": []},
+        {**LAYERS[1], "name": "dense", "inbound_nodes": [node]},
+    ]
+    sources = [[name, 0, 0] for name in inputs.split()]
+    outputs = [["dense", 0, output]]
+    described = {"layers": layers, "input_layers": sources, "output_layers": outputs}
+    return {"class_name": "Functional", "config": described}
+
+
+@pytest.mark.parametrize(
+    ("described", "says"),
+    [
+        (functional(tensor("dense")), "the layers form a circle at 'dense'"),
+        (functional(tensor("nothing")), "no layer 'nothing'"),
+        (functional(tensor("input", 3)), "call 3 of 'input' is read but not there"),
+        (functional(tensor("input", 0, 2)), "input has no output 2, which is read"),
+        (functional(tensor("input"), output=4), "dense has no output 4, which is read"),
+        (functional(tensor("input"), output=-1), "dense has no output -1, which is read"),
+        (functional(), "must have tensors as an input, got ()"),
+        (functional(5), "must have tensors as an input, got (5,)"),
+        (functional([]), "must have tensors as an input, got ((),)"),
+        (functional({"a": tensor("input")}), "takes one array, got a dict of them"),
+        (functional(tensor("input"), mask=5), "must have tensors as mask, got 5"),
+        (functional(tensor("input"), training=True), "call 0 with training=True is not supported"),
+        (functional(tensor("input"), inputs="input input"), "names 'input', twice"),
+        (functional(tensor("input"), inputs="dense"), "names 'dense', which is no input"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_graphs(described: Any, says: str, tmp_path: Path) -> None:
+    refused(write(tmp_path / "model.keras", described), says)
+
+
+def test_a_graph_that_calls_itself_without_end_is_refused(tmp_path: Path) -> None:
+    """Each of thirty models calls the next one twice."""
+    described = json.loads(json.dumps(functional(tensor("input"))))
+    described["config"]["layers"][1]["config"]["units"] = 3
+    for _ in range(30):
+        inner = {**described, "name": "dense", "config": {**described["config"], "name": "dense"}}
+        inner["inbound_nodes"] = [
+            {"args": [tensor("input")], "kwargs": {}},
+            {"args": [tensor("dense", 0)], "kwargs": {}},
+        ]
+        described = functional(tensor("input"))
+        described["config"]["layers"][1] = inner
+        # Its own wiring is call 0 of a Functional model, so that its calls count from 1 here.
+        described["config"]["output_layers"] = [["dense", 2, 0]]
+    refused(
+        write(tmp_path / "model.keras", described),
+        "must call layers at most 5,000 times, got 8,192",
+    )
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -237,6 +329,29 @@ def test_a_small_file_of_compressed_zeros_is_refused(tmp_path: Path) -> None:
     content = weights(change)
     assert len(content) < 1 << 18
     refused(write(tmp_path / "model.keras", content=content), "declares 67,108,864 bytes")
+
+
+def test_many_small_data_sets_of_compressed_zeros_are_refused(tmp_path: Path) -> None:
+    def change(file: h5py.File) -> None:
+        zeros = np.zeros(1 << 21, np.float32)
+        for i in range(20):
+            file.create_dataset(f"layers/dense/zeros{i}", data=zeros, compression="gzip")
+
+    says = "all of it declares 167,772,192 bytes"
+    refused(write(tmp_path / "model.keras", content=weights(change)), says)
+
+
+def test_numbers_of_an_unnamed_type_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(file: h5py.File) -> None:
+        del file["layers/dense/vars/1"]
+        file["layers/dense/vars/1"] = np.zeros(2, "V2")
+
+    refused(write(tmp_path / "model.keras", content=weights(change)), "of a type that is not named")
+    (tmp_path / "w.weights.h5").write_bytes(weights(change))
+    assert main(["convert", str(tmp_path / "w.weights.h5"), str(tmp_path / "w.safetensors")]) == 2
+    assert "of a type that is not named" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "C:/evil", "a\\..\\evil"])
@@ -373,6 +488,36 @@ def test_legacy_weights_that_do_not_fit(stored: Any, says: str, tmp_path: Path) 
     with pytest.raises(ZooError) as raised:
         zoo.keras.load_weights(_two_dense(tmp_path), _legacy(tmp_path / "w.h5", stored))
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "names", "says"),
+    [
+        ("layer_names", 5, "layer_names of / in"),
+        ("layer_names", [1, 2], "must list names, got [1, 2]"),
+        ("layer_names", "first", "must list names, got ['first']"),
+        ("layer_names", [b"first", b"first", b"second"], "first is named twice in layer_names"),
+        ("weight_names", 5, "weight_names of first in"),
+        ("weight_names", h5py.Empty("f4"), "must list names"),
+        ("weight_names", [b"first/nothing:0"], "is named in weight_names but not there"),
+    ],
+)
+def test_legacy_weights_without_proper_names(
+    attribute: str, names: Any, says: str, tmp_path: Path
+) -> None:
+    model = _two_dense(tmp_path)
+    stored = {"first": {"kernel": ONE, "bias": THREE[0]}, "second": {"kernel": TWO}}
+    path = _legacy(tmp_path / "w.h5", stored)
+    with h5py.File(path, "r+") as file:
+        (file if attribute == "layer_names" else file["first"]).attrs[attribute] = names
+    with pytest.raises(ZooError) as raised:
+        zoo.keras.load_weights(model, path)
+    assert says in str(raised.value)
+
+
+def test_what_is_neither_a_file_nor_a_folder(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.keras")  # to open it would wait for someone to write into it
+    refused(tmp_path / "model.keras", "must be a file or a folder")
 
 
 def test_wrong_inputs(tmp_path: Path) -> None:

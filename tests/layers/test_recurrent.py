@@ -155,18 +155,33 @@ def test_merges(mode, merge, sequences):
     close(np.asarray(actual), np.asarray(expected))
 
 
-def test_layers_of_bidirectional_must_be_alike():
+@pytest.mark.parametrize("sequences", [False, True])
+def test_the_two_layers_of_bidirectional_may_differ(sequences):
+    forward = made(LSTM, activation="relu", return_sequences=sequences)
+    backward = made(GRU, return_sequences=sequences)
+    apart = backward(X[:, ::-1])
+    expected = [forward(X), apart[:, ::-1] if sequences else apart]
+    close(Bidirectional(forward, backward)(X), np.concatenate(expected, axis=-1))
+
+
+def test_bidirectional_starts_from_given_states():
+    forward, backward = made(SimpleRNN), made(SimpleRNN, seed=2)
+    states = jnp.ones((3, 3)), jnp.full((3, 3), -1.0)
+    expected = [
+        forward(X, initial_state=states[0]),
+        backward(X[:, ::-1], initial_state=states[1]),
+    ]
+    actual = Bidirectional(forward, backward)(X, initial_state=states)
+    close(actual, np.concatenate(expected, axis=-1))
+
+
+def test_layers_of_bidirectional_must_return_alike():
     with zoo_error(
-        "forward_layer and backward_layer must be of the same class, width and options, got "
-        "SimpleRNN(activation='tanh', go_backwards=False, return_sequences=False, "
-        "return_state=False, units=3, use_bias=True, zero_output_for_mask=False) and "
-        "SimpleRNN(activation='relu', go_backwards=False, return_sequences=False, "
-        "return_state=False, units=3, use_bias=True, zero_output_for_mask=False)."
+        "forward_layer and backward_layer must have the same return_sequences and return_state, "
+        "got {'return_sequences': False, 'return_state': False} and "
+        "{'return_sequences': True, 'return_state': False}."
     ):
-        Bidirectional(made(SimpleRNN), made(SimpleRNN, activation="relu"))
-    for other in (made(GRU), made(LSTM, return_sequences=True)):
-        with pytest.raises(ValueError, match="must be of the same class, width and options"):
-            Bidirectional(made(LSTM), other)
+        Bidirectional(made(LSTM), made(LSTM, return_sequences=True))
 
 
 def test_bidirectional_refuses_one_layer_twice_a_backward_one_and_an_unknown_merge():

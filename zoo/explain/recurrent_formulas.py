@@ -186,9 +186,10 @@ def _write_recurrent(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape)
 
 def _write_bidirectional(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
     _check(layer.forward_layer)
-    kind = _KINDS[type(layer.forward_layer)]
-    forward, first = kind(page, layer.forward_layer, xs[0], prefix="forward_")
-    backward, second = kind(page, layer.backward_layer, xs[0], prefix="backward_", backwards=True)
+    _check(layer.backward_layer)
+    one, other = (_KINDS[type(part)] for part in (layer.forward_layer, layer.backward_layer))
+    forward, first = one(page, layer.forward_layer, xs[0], prefix="forward_")
+    backward, second = other(page, layer.backward_layer, xs[0], prefix="backward_", backwards=True)
     units = forward.units
     page.meaning = f"both directions, joined by {layer.merge_mode}; in each {page.meaning}"
 

@@ -49,8 +49,10 @@ def bidirectional(
     backward_params: RecurrentParams,
     x: Array,
     *,
+    backward_layer: Callable[..., tuple[Array, Any]] | None = None,
     merge: str | None = "concat",
     mask: Array | None = None,
+    states: tuple[Any, Any] = (None, None),
     zero_output_for_mask: bool = False,
     **options: Any,
 ) -> tuple[Array | tuple[Array, Array], tuple[Any, Any]]:
@@ -64,11 +66,13 @@ def bidirectional(
         forward_params: weights of the direction from the first step to the last.
         backward_params: weights of the other direction.
         x: `[B, T, in]`.
+        backward_layer: what runs in the other direction; None means `layer`.
         merge: "concat" `[B, T, 2H]`, "sum", "mul", "ave" `[B, T, H]`, or None for a pair.
         mask: boolean `[B, T]`, True = keep.
+        states: what each direction starts from; None means zeros.
         zero_output_for_mask: outputs of masked steps are zeros instead of the previous output;
             Keras does so inside its `Bidirectional`.
-        options: passed on to `layer`.
+        options: passed on to the layers.
 
     Returns:
         `(outputs, (forward_state, backward_state))`, the states after the last step of each
@@ -79,8 +83,11 @@ def bidirectional(
 
     Source: Schuster and Paliwal, 1997, https://doi.org/10.1109/78.650093; merges of Keras.
     """
-    forward, forward_state = layer(forward_params, x, mask=mask, **options)
-    backward, backward_state = layer(backward_params, x, mask=mask, reverse=True, **options)
+    backward_layer = backward_layer or layer
+    forward, forward_state = layer(forward_params, x, states[0], mask=mask, **options)
+    backward, backward_state = backward_layer(
+        backward_params, x, states[1], mask=mask, reverse=True, **options
+    )
     if mask is not None and zero_output_for_mask:
         forward, backward = (
             jnp.where(mask[..., None], outputs, jnp.zeros_like(outputs))

@@ -37,6 +37,15 @@ def max_pool2d(
     [[5.0, 7.0], [13.0, 15.0]]
     """
     (height, width), (down, right), padding = _check_pool(x, window, strides, padding)
+    if height * width > _LARGEST_FOLD:
+        return lax.reduce_window(
+            x,
+            np.array(-np.inf, x.dtype),
+            lax.max,
+            (1, height, width, 1),
+            (1, down, right, 1),
+            padding,
+        )
     pads = lax.padtype_to_pads(x.shape, (1, height, width, 1), (1, down, right, 1), padding)
     x = jnp.pad(x, pads, constant_values=-np.inf)
     # A fold over the window's positions, not lax.reduce_window: the gradient of that (a scatter)
@@ -48,6 +57,10 @@ def max_pool2d(
         for v in range(width)
     )
     return functools.reduce(_first_largest, positions)
+
+
+# A fold over more positions is a program too long to compile.
+_LARGEST_FOLD = 64
 
 
 def _first_largest(a: Array, b: Array) -> Array:

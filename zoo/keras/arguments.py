@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from zoo import functional as F
 from zoo.errors import ZooError
+from zoo.keras.wording import short
 
 Parse = Callable[[Any, bool], Any]  # (value, whether Keras 2 wrote it)
 
@@ -24,8 +25,7 @@ class Unsupported(Exception):  # noqa: N818
 
 
 def _expected(what: str, value: Any) -> Unsupported:
-    text = repr(value)
-    return Unsupported(f"must be {what}, got {text if len(text) < 80 else text[:77] + '...'}")
+    return Unsupported(f"must be {what}, got {short(value)}")
 
 
 _LARGEST = 2**31 - 1
@@ -196,6 +196,8 @@ def activation(value: Any, keras2: bool) -> str | None:
     """The name of an activation that `zoo.functional` has."""
     name = value
     if isinstance(value, Mapping):
+        if not is_own(value, "builtins"):  # where Keras looks for functions
+            raise _expected("an activation of Keras's own (code of a file is never run)", value)
         config = value.get("config")
         name = _layer_activation(value, config) if isinstance(config, Mapping) else config
     if name is None:
@@ -210,6 +212,15 @@ def activation(value: Any, keras2: bool) -> str | None:
     except ZooError as error:
         raise Unsupported(f"is an {error}") from None
     return name
+
+
+def is_own(entry: Mapping[str, Any], *modules: str) -> bool:
+    """Whether a class or function is Keras's own, and no one else's of the same name."""
+    module = entry.get("module")
+    if module is not None and not isinstance(module, str):
+        return False
+    known = module is None or module.split(".")[0] in ("keras", "tf_keras", "tensorflow", *modules)
+    return known and entry.get("registered_name") in (None, entry.get("class_name"))
 
 
 def _layer_activation(value: Mapping[str, Any], config: Mapping[str, Any]) -> Any:
@@ -232,10 +243,12 @@ def _layer_activation(value: Mapping[str, Any], config: Mapping[str, Any]) -> An
 
 def policy(value: Any, _: bool) -> str:
     """A dtype policy that computes in float32."""
-    name = value
-    if isinstance(value, Mapping):
-        config = value.get("config")
-        name = config.get("name") if isinstance(config, Mapping) else None
-    if name not in (None, "float32"):
+    if policy_name(value) not in (None, "float32"):
         raise _expected("float32", value)
     return "float32"
+
+
+def policy_name(value: Any) -> Any:
+    """The name of a dtype policy, which Keras 3 may write as an object."""
+    config = value.get("config") if isinstance(value, Mapping) else None
+    return config.get("name", value) if isinstance(config, Mapping) else value

@@ -32,13 +32,17 @@ from zoo.keras.makers import (
     time_distributed_maker,
 )
 from zoo.keras.masks import KERAS3, Version
-from zoo.keras.model import KerasModel, run_graph
+from zoo.keras.model import KerasModel, in_order, run_graph
 from zoo.keras.operations import OPERATIONS, Operation
 from zoo.keras.wiring import Wiring, is_operation
+from zoo.keras.wording import listed, short
 
 # An unknown size (any number of steps or pixels) stands in as this one while shapes are worked
 # out; nothing is computed, so it may be large enough for any window.
 _ANY_SIZE = 1024
+# Models within models can double the calls with every level of a small file. The largest known
+# networks have a thousand.
+_MOST_CALLS = 5_000
 
 
 class ConfigReader:
@@ -51,6 +55,8 @@ class ConfigReader:
     def __init__(self, version: Version):
         self.version, self.keras2 = version, version < KERAS3
         self.problems: list[str] = []
+        # How many layers run in one call of the model, or wrapper of one, at a path.
+        self._sizes: dict[str, int] = {}
 
     def problem(self, path: str, text: str) -> None:
         """Notes something that is not understood, with its place in the file."""
@@ -85,20 +91,16 @@ class ConfigReader:
         return layer_maker(class_name, spec, options), kept
 
     def is_keras(self, entry: Mapping[str, Any], path: str) -> bool:
-        """Whether a class is Keras's own, and no one else's of the same name."""
-        module, registered = entry.get("module"), entry.get("registered_name")
-        class_name = entry["class_name"]
-        own = module is None or (
-            isinstance(module, str) and module.split(".")[0] in ("keras", "tf_keras", "tensorflow")
-        )
-        if not own or registered not in (None, class_name):
+        """Whether a class is Keras's own; if not, that is a problem."""
+        own = a.is_own(entry)
+        if not own:
+            name, module = entry.get("registered_name") or entry["class_name"], entry.get("module")
             self.problem(
                 path,
-                f"class {registered or class_name} of {module} is not one of Keras's own; code "
-                "of a file is never run",
+                f"class {short(name)} of {short(module)} is not one of Keras's own; code of a file "
+                "is never run",
             )
-            return False
-        return True
+        return own
 
     def _operation(
         self, class_name: str, config: Mapping[str, Any], path: str
@@ -110,7 +112,7 @@ class ConfigReader:
         options, _ = self._options(class_name, OPERATIONS[class_name][0], config, path)
         if options is None:
             return None
-        return (lambda shapes, rngs: Operation(class_name, options)), {}  # noqa: ARG005
+        return (lambda inputs, rngs: Operation(class_name, options)), {}  # noqa: ARG005
 
     def _wrapper(
         self, class_name: str, config: Mapping[str, Any], path: str
@@ -123,6 +125,7 @@ class ConfigReader:
         if options is None or inner is None:
             return None
         if class_name == "TimeDistributed":
+            self._sizes[path] = self._sizes.get(f"{path}/layer", 1)
             return time_distributed_maker(inner[0]), {**kept, "layer": inner[1]}
         backward = None
         if config.get("backward_layer") is not None:
@@ -164,7 +167,7 @@ class ConfigReader:
             elif name in NO_MATTER or name.endswith(NO_MATTER_ENDINGS):
                 kept[name] = value
             elif name not in names and value not in (None, False):
-                self.problem(path, f"{class_name} {name}={_short(value)} is not supported")
+                self.problem(path, f"{class_name} {name}={short(value)} is not supported")
         return (options if len(self.problems) == before else None), kept
 
     def model(self, entry: Mapping[str, Any], path: str) -> "ModelPlan | None":
@@ -199,6 +202,11 @@ class ConfigReader:
                 makers[name] = read[0]
                 kept[name] = read[1]
         graph = wiring.graph()
+        if graph is not None:
+            size = sum(self._sizes.get(f"{path}/{call.layer}", 1) for call in graph.calls)
+            self._sizes[path] = size
+            if size > _MOST_CALLS:
+                self.problem(path, f"must call layers at most {_MOST_CALLS:,} times, got {size:,}")
         if graph is None or len(self.problems) > before:
             return None
         for name, maker in activations.items():
@@ -221,10 +229,9 @@ class ModelPlan:
     kept: tuple[tuple[str, str], ...]
     version: Version
 
-    def maker(self, shapes: Any, rngs: nnx.Rngs) -> KerasModel:
-        """Makes the model, as a layer of another one, for inputs of these shapes."""
-        examples = [jnp.zeros(s) for s in (shapes if isinstance(shapes, list) else [shapes])]
-        return self._build(examples, rngs)
+    def maker(self, inputs: Any, rngs: nnx.Rngs) -> KerasModel:
+        """Makes the model, as a layer of another one, for such inputs."""
+        return self._build(in_order(self.graph, inputs), rngs)
 
     def build(self) -> KerasModel:
         """Makes the whole model, every weight still without numbers.
@@ -258,7 +265,7 @@ class ModelPlan:
 
     def _build(self, examples: list[Any], rngs: nnx.Rngs) -> KerasModel:
         inputs = tuple(
-            Input(spec.name, tuple(example.shape[1:]), spec.dtype) if spec.shape is None else spec
+            spec if spec.shape is not None else Input(spec.name, _known(example), spec.dtype)
             for spec, example in zip(self.graph.inputs, examples, strict=True)
         )
         graph = replace(self.graph, inputs=inputs)
@@ -267,9 +274,7 @@ class ModelPlan:
 
         def layer_of(call: Call, arguments: list[Any]) -> nnx.Module:
             if call.layer not in made:
-                x = arguments[0]
-                shapes = [jnp.shape(one) for one in x] if isinstance(x, list) else jnp.shape(x)
-                layer = self.makers[call.layer](shapes, rngs)
+                layer = self.makers[call.layer](arguments[0], rngs)
                 layer.eval()
                 made[call.layer] = layer
             return made[call.layer]
@@ -277,6 +282,11 @@ class ModelPlan:
         run_graph(graph, layer_of, examples, None, version=self.version)
         model.add_layers(made)
         return model
+
+
+def _known(example: Any) -> tuple[int | None, ...]:
+    """The shape of one example, as far as nothing stands in for an unknown size."""
+    return tuple(None if side == _ANY_SIZE else side for side in example.shape[1:])
 
 
 def _split_activation(entry: Any) -> tuple[Any, Any]:
@@ -297,7 +307,7 @@ def _split_activation(entry: Any) -> tuple[Any, Any]:
     return {**entry, "config": {**config, "activation": None}}, activation
 
 
-_WITH_ACTIVATION = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+_WITH_ACTIVATION = ("Activation", "Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 
 
 def _unknown_layer(class_name: str) -> str:
@@ -305,11 +315,6 @@ def _unknown_layer(class_name: str) -> str:
         return "Lambda is code, and code of a file is never run"
     known = ", ".join(sorted([*LAYERS, *WRAPPERS, "InputLayer", *MODELS]))
     return f"layer {class_name} is not supported; supported are {known}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) < 80 else text[:77] + "..."
 
 
 def read_model_config(config: Mapping[str, Any], *, version: Version, where: str) -> ModelPlan:
@@ -324,14 +329,12 @@ def read_model_config(config: Mapping[str, Any], *, version: Version, where: str
         if config.get("class_name") not in MODELS:
             reader.problem(
                 "model",
-                f"must be one of {', '.join(MODELS)}, got {_short(config.get('class_name'))}",
+                f"must be one of {', '.join(MODELS)}, got {short(config.get('class_name'))}",
             )
         elif reader.is_keras(config, "model"):
             plan = reader.model(config, "model")
     except RecursionError:
         reader.problem("model", "is nested too deeply")
     if plan is None or reader.problems:
-        raise ZooError(
-            f"{where} has a model that is not supported:\n  - " + "\n  - ".join(reader.problems)
-        )
+        raise ZooError(f"{where} has a model that is not supported:{listed(reader.problems)}")
     return plan

@@ -13,6 +13,7 @@ from zoo.keras.legacy_writing import write_legacy_model
 from zoo.keras.loading import load_model, load_weights
 from zoo.keras.model import KerasModel
 from zoo.keras.slots import parts_of_model, slots
+from zoo.keras.wording import listed
 from zoo.keras.writing import replace_file, save_model, save_weights
 
 ENDINGS = (".keras", ".weights.h5", ".h5", ".safetensors")
@@ -82,7 +83,7 @@ def _arrays(file: KerasFile) -> dict[str, np.ndarray]:
     if file.root is not None:
         _, problems = stored_layers(file.weights, file.root)
         if problems:
-            raise ZooError(f"{file.path} is damaged: {'; '.join(problems[:20])}.")
+            raise ZooError(f"{file.path} is damaged:{listed(problems)}")
     return {path: np.asarray(file.weights.read(path)) for path in file.weights.datasets}
 
 
@@ -109,6 +110,6 @@ def _fill_from_safetensors(source: str | os.PathLike[str], model: KerasModel) ->
         if wanted[path].variable.shape != arrays[path].shape
     ]
     if problems:
-        raise ZooError(f"weights of {source} do not fit the model: {'; '.join(problems[:100])}.")
+        raise ZooError(f"weights of {source} do not fit the model:{listed(problems)}")
     for path, slot in wanted.items():
         slot.variable.set_value(jnp.asarray(arrays[path], slot.variable.dtype))

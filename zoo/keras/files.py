@@ -1,6 +1,7 @@
 """What kind of Keras file a path leads to, by its content and not by its name."""
 
 import os
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 from zoo.errors import ZooError, require
 from zoo.keras.archive import parse_json, read_archive, read_folder
 from zoo.keras.hdf5 import HDF5File, open_hdf5
+from zoo.keras.wording import short
 
 
 class KerasFile(NamedTuple):
@@ -29,8 +31,8 @@ class KerasFile(NamedTuple):
     @property
     def version(self) -> tuple[int, int]:
         """The major and minor number of `keras_version`."""
-        major, minor, *_ = (*self.keras_version.split("."), "0")
-        return int(major), int(minor) if minor.isdigit() else 0
+        major, minor, *_ = (*re.findall("[0-9]+", self.keras_version), "0")
+        return int(major), int(minor)
 
 
 @contextmanager
@@ -44,6 +46,8 @@ def open_keras_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
+    if not path.is_dir() and not path.is_file():
+        raise ZooError(f"{path} must be a file or a folder.")
     if path.is_dir() or zipfile.is_zipfile(path) or _begins_as_zip(path):
         archive = read_folder(path) if path.is_dir() else read_archive(path)
         version = _version(archive.metadata.get("keras_version"), path)
@@ -51,7 +55,7 @@ def open_keras_file(path: str | os.PathLike[str]) -> Iterator[KerasFile]:
             kind = "Keras folder" if path.is_dir() else "Keras archive"
             yield KerasFile(path, kind, version, archive.config, weights, None)
         return
-    if not path.is_file() or not require("h5py", "keras").is_hdf5(path):
+    if not require("h5py", "keras").is_hdf5(path):
         size = path.stat().st_size
         raise ZooError(
             f"{path} must be a .keras archive or an HDF5 file, got "
@@ -93,6 +97,10 @@ _ROOTS = ("layers", "_layer_checkpoint_dependencies", "vars", "optimizer")
 
 
 def _version(version: Any, path: Path) -> str:
-    if not isinstance(version, str) or not version.split(".")[0].isdigit():
-        raise ZooError(f"keras_version of {path} must be a version, got {version!r}.")
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        raise ZooError(f"keras_version of {path} must be a version, got {short(version)}.")
     return version
+
+
+# As 3.6.0, 2.4.0-tf or 3.0.0.dev2024.
+_VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}([.-]?[a-z]\w{0,40})?")

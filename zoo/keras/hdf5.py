@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from zoo.errors import ZooError, require
+from zoo.keras.wording import short
 
 _MAX_OBJECTS, _MAX_DEPTH = 100_000, 64
 # deflate, shuffle, Fletcher's checksum, LZF: what h5py is able to write without plug-ins.
@@ -30,31 +31,41 @@ class HDF5File:
         self.datasets: Mapping[str, Any] = _checked_datasets(file, name)
 
     def attribute(self, path: str, name: str) -> Any:
-        """An attribute of the group `path` as text, a list of texts, or an array; None if absent.
+        """An attribute of the group `path`: text, a list, or a number; None if absent."""
+        with _reading(self.name):
+            attributes = self._file[path].attrs
+            return _decoded(attributes[name]) if name in attributes else None
 
-        A list that was too long for one attribute is in `name0`, `name1`, ….
-        """
-        attributes = self._file[path].attrs
-        if name in attributes:
-            return _decoded(attributes[name])
-        parts: list[list[Any]] = []
-        while f"{name}{len(parts)}" in attributes:
-            parts.append(_decoded(attributes[f"{name}{len(parts)}"]))
-        return [item for part in parts for item in part] if parts else None
+    def names(self, path: str, name: str) -> list[str]:
+        """An attribute that lists names; what was too long for one is in `name0`, `name1`, …."""
+        found = self.attribute(path, name)
+        parts = [] if found is None else [found]
+        while found is None and (part := self.attribute(path, f"{name}{len(parts)}")) is not None:
+            parts.append(part)
+        names = [item for part in parts for item in (part if isinstance(part, list) else [part])]
+        if not all(isinstance(part, list) for part in parts) or not all(
+            isinstance(item, str) for item in names
+        ):
+            raise ZooError(f"{name} of {path} in {self.name} must list names, got {short(names)}.")
+        return names
 
     def has_group(self, path: str) -> bool:
         """Whether there is a group at `path`."""
         # A soft link would have been refused by now, so this follows nothing.
-        return path in self._file and not hasattr(self._file[path], "dtype")
+        with _reading(self.name):
+            return path in self._file and not hasattr(self._file[path], "dtype")
 
     def read(self, path: str) -> np.ndarray:
         """The numbers of a data set; bfloat16, which HDF5 lacks, from the type Keras notes."""
-        dataset = self.datasets[path]
-        values = np.asarray(dataset[()])
-        if _decoded(dataset.attrs.get("dtype", "")) == "bfloat16":
-            import ml_dtypes  # comes with jax
+        with _reading(self.name):
+            dataset = self.datasets[path]
+            values = np.asarray(dataset[()])
+            if _decoded(dataset.attrs.get("dtype", "")) == "bfloat16":
+                import ml_dtypes  # comes with jax
 
-            return values.view(ml_dtypes.bfloat16)
+                return values.view(ml_dtypes.bfloat16)
+        if values.dtype.kind == "V":
+            raise ZooError(f"{path} of {self.name} is of a type that is not named.")
         return values
 
 
@@ -72,14 +83,25 @@ def open_hdf5(source: Path | BinaryIO, name: str) -> Iterator[HDF5File]:
     except (OSError, ValueError, RuntimeError) as error:
         raise ZooError(f"{name} must be a whole HDF5 file: {_first_line(error)}.") from error
     with file:
-        try:
-            yield HDF5File(file, name)
-        except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
-            raise ZooError(f"{name} is damaged: {_first_line(error)}.") from error
+        with _reading(name):
+            opened = HDF5File(file, name)
+        yield opened
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """What h5py raises, of many kinds, as one: the file `name` is damaged."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ZooError(f"{name} is damaged: {_first_line(error)}.") from error
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0]
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return (text.splitlines() or [type(error).__name__])[0]
 
 
 def _checked_datasets(file: Any, name: str) -> dict[str, Any]:
@@ -111,6 +133,9 @@ def _checked_datasets(file: Any, name: str) -> dict[str, Any]:
                 datasets[path] = item
             else:
                 problems.append(f"{path} is neither a group nor a data set")
+    declared, size = sum(item.nbytes for item in datasets.values()), file.id.get_filesize()
+    if not problems and declared > _SMALL and declared > _MAX_RATIO * size:
+        problems.append(f"all of it declares {declared:,} bytes in a file of {size:,}")
     if problems:
         raise ZooError(f"{name} is refused as a file of weights: {'; '.join(problems[:20])}.")
     return datasets

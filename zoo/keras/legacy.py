@@ -23,13 +23,14 @@ def stored_layers(file: HDF5File, root: str) -> tuple[dict[str, list[str]], list
     """For each layer that has weights the paths of their data sets, and what is amiss."""
     problems: list[str] = []
     stored: dict[str, list[str]] = {}
-    for layer in file.attribute(root or "/", "layer_names") or []:
+    for layer in file.names(root or "/", "layer_names"):
         group = f"{root}{layer}"
-        if not isinstance(layer, str) or not file.has_group(group):
+        if layer in stored:
+            problems.append(f"{group} is named twice in layer_names")
+        if not file.has_group(group):
             problems.append(f"{group} is named in layer_names but not there")
             continue
-        names = file.attribute(group, "weight_names") or []
-        paths = [f"{group}/{name}" for name in names]
+        paths = [f"{group}/{name}" for name in file.names(group, "weight_names")]
         problems += [
             f"{path} is named in weight_names but not there"
             for path in paths

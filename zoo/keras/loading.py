@@ -16,6 +16,7 @@ from zoo.keras.legacy import match_layers, stored_layers
 from zoo.keras.model import KerasModel
 from zoo.keras.slots import Parts, Slot, parts_of_model, slots
 from zoo.keras.tracing import parts_of
+from zoo.keras.wording import listed
 
 # The state of a training that Keras keeps beside the weights.
 _TRAINING = ("optimizer", "metrics", "compile_metrics", "_compile_metrics", "loss", "_loss_tracker")
@@ -83,9 +84,7 @@ def _fill(file: KerasFile, parts: Parts, *, same_names: bool) -> None:
     if not problems:
         problems = [p for pair in pairs for p in _misfits(file, *pair)]
     if problems:
-        shown = "\n  - ".join(problems[:100])
-        more = f"\n  - and {len(problems) - 100} more" if len(problems) > 100 else ""
-        raise ZooError(f"weights of {file.path} do not fit the model:\n  - {shown}{more}")
+        raise ZooError(f"weights of {file.path} do not fit the model:{listed(problems)}")
     read = [(slot, _numbers(file, path, slot)) for path, slot in pairs]
     for slot, numbers in read:
         slot.variable.set_value(numbers)
@@ -127,11 +126,8 @@ def _misfits(file: KerasFile, path: str, slot: Slot) -> list[str]:
 
 
 def _numbers(file: KerasFile, path: str, slot: Slot) -> Any:
-    values = file.weights.read(path)
-    if values.dtype.kind == "V":
-        raise ZooError(f"{path} of {file.path} is of a type that is not named.")
     # Unlike jnp.asarray, this compiles nothing for a new shape.
-    return jax.device_put(np.asarray(values, slot.variable.dtype))
+    return jax.device_put(np.asarray(file.weights.read(path), slot.variable.dtype))
 
 
 def _start_random_streams(model: nnx.Module) -> None:

@@ -1,4 +1,4 @@
-"""From the arguments of a layer to the layer, once the shape of its input is known."""
+"""From the arguments of a layer to the layer, once its input is known."""
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from zoo.errors import ZooError
 from zoo.keras import arguments as a
 from zoo.keras.layer_table import LayerSpec
 
-# Makes a layer for the shapes of its inputs, batch first.
+# Makes a layer for an array, or a list or dictionary of them, batch first: their shapes count.
 Maker = Callable[[Any, nnx.Rngs], nnx.Module]
 
 
@@ -39,15 +39,15 @@ def layer_maker(class_name: str, spec: LayerSpec, options: dict[str, Any]) -> Ma
     random = "rngs" in inspect.signature(spec.layer.__init__).parameters
     layer: Callable[..., nnx.Module] = spec.layer
 
-    def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
+    def make(inputs: Any, rngs: nnx.Rngs) -> nnx.Module:
         if spec.size is None:
             return layer(**ours, **({"rngs": rngs} if random else {}))
-        if isinstance(shapes, list):
-            shapes = shapes[0]  # a recurrent layer of Keras 2 with its state in the list
-        if len(shapes) < 2:
-            raise ZooError(f"{class_name} must have an input [B, ..., features], got {shapes}")
+        # A recurrent layer of Keras 2 has its state in the list.
+        shape = _shape(inputs[0] if isinstance(inputs, list) else inputs)
+        if len(shape) < 2:
+            raise ZooError(f"{class_name} must have an input [B, ..., features], got {shape}")
         try:
-            size = spec.size(shapes, options)
+            size = spec.size(shape, options)
         except a.Unsupported as error:
             raise ZooError(f"{class_name} {error}") from None
         return layer(size, **ours, **({"rngs": rngs} if random else {}))
@@ -58,19 +58,27 @@ def layer_maker(class_name: str, spec: LayerSpec, options: dict[str, Any]) -> Ma
 def time_distributed_maker(inner: Maker) -> Maker:
     """`TimeDistributed` of a layer or model, made for one step."""
 
-    def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
-        if isinstance(shapes, list) or len(shapes) < 3:
-            raise ZooError(f"TimeDistributed must have an input [B, T, ...], got {shapes}")
-        return layers.TimeDistributed(inner((2, *shapes[2:]), rngs))
+    def make(inputs: Any, rngs: nnx.Rngs) -> nnx.Module:
+        shape = _shape(inputs)
+        if len(shape) < 3:
+            raise ZooError(f"TimeDistributed must have an input [B, T, ...], got {shape}")
+        return layers.TimeDistributed(inner(inputs[:, 0], rngs))
 
     return make
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    if isinstance(x, list | dict):
+        raise ZooError(f"takes one array, got a {type(x).__name__} of them")
+    shape: tuple[int, ...] = x.shape
+    return shape
 
 
 def bidirectional_maker(forward: Maker, backward: Maker | None, options: dict[str, Any]) -> Maker:
     """`Bidirectional` of two layers; the second is like the first where there is none."""
 
-    def make(shapes: Any, rngs: nnx.Rngs) -> nnx.Module:
-        one, other = forward(shapes, rngs), (backward or forward)(shapes, rngs)
+    def make(inputs: Any, rngs: nnx.Rngs) -> nnx.Module:
+        one, other = forward(inputs, rngs), (backward or forward)(inputs, rngs)
         if not isinstance(one, layers.Recurrent) or not isinstance(other, layers.Recurrent):
             raise ZooError("Bidirectional must have SimpleRNN, LSTM or GRU inside")
         if backward is not None and one.go_backwards == other.go_backwards:
@@ -78,7 +86,6 @@ def bidirectional_maker(forward: Maker, backward: Maker | None, options: dict[st
         if one.go_backwards:
             raise ZooError("Bidirectional must have a layer with go_backwards=False")
         other.go_backwards = False  # our wrapper runs the second one backwards itself
-        one.zero_output_for_mask = other.zero_output_for_mask = one.return_sequences
         return layers.Bidirectional(one, other, **options)
 
     return make

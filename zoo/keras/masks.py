@@ -66,7 +66,7 @@ def call_layer(
     if keywords.get("mask") is not None:
         mask = keywords["mask"]
     state = keywords.get("initial_state")
-    if isinstance(layer, layers.Recurrent):
+    if isinstance(layer, layers.Recurrent | layers.Bidirectional):
         return _call_recurrent(layer, arguments, mask, state)
     if state is not None or len(arguments) > 1:
         raise ZooError("takes one input and no initial state here")
@@ -84,8 +84,6 @@ def _call_simple(layer: nnx.Module, x: Any, mask: Mask, version: Version) -> tup
             return layer(ids), layer.compute_mask(x)
         case layers.Masking():
             return layer(x), layer.compute_mask(x)
-        case layers.Bidirectional():
-            return _call_bidirectional(layer, x, mask)
         case layers.TimeDistributed():
             return _call_time_distributed(layer, x, mask, version)
         case layers.GlobalAveragePooling1D():
@@ -100,7 +98,7 @@ def _call_simple(layer: nnx.Module, x: Any, mask: Mask, version: Version) -> tup
 
 
 def _call_recurrent(
-    layer: layers.Recurrent, arguments: Sequence[Any], mask: Any, state: Any
+    layer: layers.Recurrent | layers.Bidirectional, arguments: Sequence[Any], mask: Any, state: Any
 ) -> tuple[Any, Any]:
     x = arguments[0]
     if isinstance(x, list):  # Keras 2 puts the state into the list of inputs
@@ -108,24 +106,33 @@ def _call_recurrent(
         mask = mask[0] if isinstance(mask, list) else mask
     elif len(arguments) > 1 and state is None:
         state = arguments[1]
-    if state is not None:
-        parts = list(state) if isinstance(state, list | tuple) else [state]
-        expected = 2 if isinstance(layer, layers.LSTM) else 1
-        if len(parts) != expected:
-            raise ZooError(f"initial_state must be {expected} arrays, got {len(parts)}")
-        state = F.LSTMState(*parts) if expected == 2 else parts[0]
+    if isinstance(layer, layers.Recurrent):
+        one, outputs = layer, 1
+        state = _state(layer, state)
+    else:
+        one, outputs = layer.forward_layer, 1 if layer.merge_mode is not None else 2
+        if state is not None:
+            parts = _parts(state)
+            half = len(parts) // 2
+            state = _state(one, parts[:half]), _state(layer.backward_layer, parts[half:])
     y = layer(x, mask=mask, initial_state=state)
-    kept = mask if layer.return_sequences else None
-    return y, [kept] + [None] * (len(y) - 1) if isinstance(y, tuple) else kept
+    kept = mask if one.return_sequences else None
+    return y, [kept] * outputs + [None] * (len(y) - outputs) if isinstance(y, tuple) else kept
 
 
-def _call_bidirectional(layer: layers.Bidirectional, x: Any, mask: Mask) -> tuple[Any, Any]:
-    y = layer(x, mask=mask)
-    kept = mask if layer.forward_layer.return_sequences else None
-    if not isinstance(y, tuple):
-        return y, kept
-    outputs = 1 if layer.merge_mode is not None else 2
-    return y, [kept] * outputs + [None] * (len(y) - outputs)
+def _parts(state: Any) -> list[Any]:
+    return list(state) if isinstance(state, list | tuple) else [state]
+
+
+def _state(layer: layers.Recurrent, state: Any) -> Any:
+    """The arrays that Keras calls a layer's state, as our functions take it."""
+    if state is None:
+        return None
+    parts = _parts(state)
+    expected = 2 if isinstance(layer, layers.LSTM) else 1
+    if len(parts) != expected:
+        raise ZooError(f"initial_state must be {expected} arrays, got {len(parts)}")
+    return F.LSTMState(*parts) if expected == 2 else parts[0]
 
 
 def _call_time_distributed(

@@ -84,8 +84,8 @@ class KerasModel(nnx.Module):
         return run_graph(
             self.graph,
             lambda call, _: self.layer(call.layer),
-            _in_order(self.graph, inputs),
-            _in_order(self.graph, masks) if isinstance(masks, Mapping) else masks,
+            in_order(self.graph, inputs),
+            in_order(self.graph, masks) if isinstance(masks, Mapping) else masks,
             version=self.version,
         )
 
@@ -105,13 +105,21 @@ def run_graph(
     """
     values: dict[Tensor, Any] = {} if seen is None else seen
     known_masks: dict[Tensor, Any] = {}
+
+    def value_of(tensor: Tensor) -> Any:
+        if tensor not in values:
+            raise ZooError(
+                f"{graph.name}: {tensor.layer} has no output {tensor.output}, which is read"
+            )
+        return values[tensor]
+
     masks = list(masks) if isinstance(masks, list | tuple) else [masks] * len(inputs)
     for spec, value, mask in zip(graph.inputs, inputs, masks, strict=True):
         here = Tensor(spec.name, 0, 0)
         values[here], known_masks[here] = _as_input(spec, value), mask
     for call in graph.calls:
-        arguments = map_tensors(values.__getitem__, call.arguments)
-        keywords = map_tensors(values.__getitem__, Named(call.keywords))
+        arguments = map_tensors(value_of, call.arguments)
+        keywords = map_tensors(value_of, Named(call.keywords))
         try:
             layer = layer_of(call, arguments)
             if isinstance(layer, Operation):
@@ -130,7 +138,7 @@ def run_graph(
             values[here] = output
             known_masks[here] = output_masks if flat_masks is None else flat_masks[i]
     return (
-        map_tensors(values.__getitem__, graph.outputs),
+        map_tensors(value_of, graph.outputs),
         map_tensors(known_masks.get, graph.outputs),
     )
 
@@ -144,7 +152,12 @@ def _flat(outputs: Any) -> list[Any]:
     return [outputs]
 
 
-def _in_order(graph: Graph, inputs: Any) -> list[Any]:
+def in_order(graph: Graph, inputs: Any) -> list[Any]:
+    """The inputs of a model as a list.
+
+    Raises:
+        ZooError: there are more or fewer, or other names.
+    """
     names = [spec.name for spec in graph.inputs]
     if isinstance(inputs, Mapping):
         keys = names

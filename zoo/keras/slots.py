@@ -111,11 +111,9 @@ def _walk_layer(layer: nnx.Module, path: str, owners: tuple[str, ...]) -> Iterat
         return
     yield Group(f"{path}vars", owners[-1])
     if isinstance(layer, layers.Bidirectional):
-        inner = snake_case(type(layer.forward_layer).__name__)
-        for way in ("forward", "backward"):
-            yield from _walk_layer(
-                getattr(layer, f"{way}_layer"), f"{path}{way}_layer/", (*owners, f"{way}_{inner}")
-            )
+        for way, one in (("forward", layer.forward_layer), ("backward", layer.backward_layer)):
+            name = f"{way}_{snake_case(type(one).__name__)}"
+            yield from _walk_layer(one, f"{path}{way}_layer/", (*owners, name))
     elif isinstance(layer, layers.TimeDistributed):
         inner = snake_case(class_name_of(layer.layer))
         yield from _walk_layer(layer.layer, f"{path}layer/", (*owners, inner))

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from zoo.keras.arguments import policy_name
 from zoo.keras.graph import (
     Call,
     Graph,
@@ -17,6 +18,7 @@ from zoo.keras.graph import (
 )
 from zoo.keras.layer_table import LAYERS, MODELS
 from zoo.keras.operations import OPERATIONS
+from zoo.keras.wording import short
 
 _INPUT_TYPES = ("float", "int", "uint", "bool", "bfloat")
 _KEYWORDS = ("mask", "initial_state")
@@ -50,8 +52,8 @@ class Wiring:
         name = entry.get("name") if isinstance(entry, Mapping) else None
         if name is None and isinstance(config, Mapping):
             name = config.get("name")
-        if not isinstance(name, str) or not name or "/" in name or len(name) > 500:
-            self._problem(f"layer {index} must have a name without '/', got {name!r}")
+        if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 500:
+            self._problem(f"layer {index} must have a printable name, got {short(name)}")
             return None
         if name in self._entries:
             self._problem(f"layer name {name!r} is there twice")
@@ -150,11 +152,12 @@ class Wiring:
         outputs = self._structure(self._config.get("output_layers"), "output_layers")
         if sources is None or outputs is None or None in inputs.values():
             return None
-        ordered_inputs = []
+        ordered_inputs: list[Input] = []
         for tensor in tensors(sources):
             found = inputs.get(tensor.layer)
-            if found is None:
-                self._problem(f"input_layers names {tensor.layer!r}, which is no input")
+            if found is None or found in ordered_inputs:
+                reason = "which is no input" if found is None else "twice"
+                self._problem(f"input_layers names {tensor.layer!r}, {reason}")
                 return None
             ordered_inputs.append(found)
         order = self._runnable(calls, outputs, {found.name for found in ordered_inputs})
@@ -171,50 +174,53 @@ class Wiring:
         )
 
     def _call(self, name: str, index: int, node: Any) -> Call | None:
+        operation = is_operation(self._entries[name])
         try:
-            if isinstance(node, Mapping):  # Keras 3
-                arguments = tuple(self._value(item, 0) for item in node["args"])
-                keywords = {k: self._value(v, 0) for k, v in node.get("kwargs", {}).items()}
-            else:  # Keras 2: a list of [layer, call, output, keywords]
-                refs = node if not _is_ref(node) else [node]
-                if isinstance(refs, Mapping):
-                    values: Any = Named(tuple((k, self._ref(v, 1)) for k, v in refs.items()))
-                    given = next(iter(refs.values()))
-                else:
-                    values = tuple(self._ref(ref, 1) for ref in refs)
-                    given = refs[0]
-                arguments = (values[0] if len(values) == 1 and isinstance(refs, list) else values,)
-                keywords = {k: self._keras2_value(v) for k, v in _keywords_of(given).items()}
+            arguments, keywords = (
+                self._keras3_call(node) if isinstance(node, Mapping) else self._keras2_call(node)
+            )
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             self._problem(f"call {index} is not understood ({error})", name)
             return None
-        if len(arguments) > 1 and all(key not in keywords for key in _POSITIONS):
-            spec = self._entries[name]
-            if not is_operation(spec):
-                extra = dict(zip(_POSITIONS, arguments[1:], strict=False))
-                arguments, keywords = arguments[:1], {**keywords, **extra}
-        if not arguments:
-            self._problem(f"call {index} must have an input", name)
-            return None
-        wrong = {
-            key: value
-            for key, value in keywords.items()
-            if key not in _KEYWORDS and value not in (None, False)
-        }
+        if len(arguments) > 1 and not operation and not keywords.keys() & set(_POSITIONS):
+            extra = dict(zip(_POSITIONS, arguments[1:], strict=False))
+            arguments, keywords = arguments[:1], {**keywords, **extra}
+        keywords = {key: value for key, value in keywords.items() if value not in (None, False)}
+        wrong = {key: value for key, value in keywords.items() if key not in _KEYWORDS}
         if wrong:
-            text = ", ".join(f"{key}={value!r}" for key, value in wrong.items())
+            text = ", ".join(f"{key}={short(value)}" for key, value in wrong.items())
             self._problem(f"call {index} with {text} is not supported", name)
             return None
-        used = tuple((k, v) for k, v in keywords.items() if k in _KEYWORDS and v is not None)
-        return Call(name, index, arguments, used)
+        given = {} if operation else {"an input": arguments[:1], **keywords}
+        for what, value in given.items():
+            if not _of_tensors(value):
+                self._problem(f"call {index} must have tensors as {what}, got {short(value)}", name)
+                return None
+        return Call(name, index, arguments, tuple(keywords.items()))
+
+    def _keras3_call(self, node: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        arguments = tuple(self._value(item, 0) for item in node["args"])
+        return arguments, {k: self._value(v, 0) for k, v in node.get("kwargs", {}).items()}
+
+    def _keras2_call(self, node: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A list or dictionary of `[layer, call, output, keywords]`, or just one of them."""
+        refs = [node] if _is_ref(node) else node
+        if isinstance(refs, Mapping):
+            values: Any = Named(tuple((k, self._ref(v, 1)) for k, v in refs.items()))
+            first = next(iter(refs.values()))
+        else:
+            values = tuple(self._ref(ref, 1) for ref in refs)
+            values, first = (values[0] if len(values) == 1 else values), refs[0]
+        keywords = first[3] if len(first) > 3 else {}
+        return (values,), {k: self._keras2_value(v) for k, v in keywords.items()}
 
     def _ref(self, ref: Any, models_from: int) -> Tensor:
         """`[layer, call, output]`; calls of a model within count from `models_from`."""
         layer, call, output = ref[:3]
         if layer not in self._entries:
-            raise ValueError(f"no layer {layer!r}")
+            raise ValueError(f"no layer {short(layer)}")
         if not all(isinstance(n, int) and not isinstance(n, bool) for n in (call, output)):
-            raise ValueError(f"{ref[:3]!r} is no output of a layer")
+            raise ValueError(f"{short(ref[:3])} is no output of a layer")
         return Tensor(layer, call - (models_from if self._counts_itself(layer) else 0), output)
 
     def _counts_itself(self, layer: str) -> bool:
@@ -239,7 +245,7 @@ class Wiring:
             if value.get("class_name") == "__keras_tensor__":
                 return self._ref(value["config"]["keras_history"], models_from)
             if "class_name" in value:
-                raise ValueError(f"argument of class {value['class_name']!r}")
+                raise ValueError(f"argument of class {short(value['class_name'])}")
             return Named(tuple((k, self._value(v, models_from)) for k, v in value.items()))
         if isinstance(value, list):
             return tuple(self._value(item, models_from) for item in value)
@@ -262,7 +268,7 @@ class Wiring:
                 return Named(tuple((str(key), read(value)) for key, value in item.items()))
             if isinstance(item, list) and item:
                 return tuple(read(value) for value in item)
-            raise ValueError(f"{item!r} is no output of a layer")
+            raise ValueError(f"{short(item)} is no output of a layer")
 
         try:
             structure = read(value)
@@ -312,18 +318,16 @@ class Wiring:
         shape = config.get("batch_shape", config.get("batch_input_shape"))
         if shape is None and "shape" in config and _is_shape([None, *config["shape"]]):
             shape = [None, *config["shape"]]
-        dtype = config.get("dtype") or "float32"
-        if isinstance(dtype, Mapping):
-            dtype = (dtype.get("config") or {}).get("name")
+        dtype = policy_name(config.get("dtype") or "float32")
         for option in ("sparse", "ragged", "optional"):
             if config.get(option):
                 self._problem(f"InputLayer {option}=True is not supported", name)
                 return None
         if shape is None or not _is_shape(shape):
-            self._problem(f"InputLayer must have a batch_shape, got {shape!r}", name)
+            self._problem(f"InputLayer must have a batch_shape, got {short(shape)}", name)
             return None
         if not isinstance(dtype, str) or not _is_type(dtype):
-            self._problem(f"InputLayer dtype must be of numbers, got {dtype!r}", name)
+            self._problem(f"InputLayer dtype must be of numbers, got {short(dtype)}", name)
             return None
         return Input(name, tuple(shape[1:]), dtype)
 
@@ -365,8 +369,13 @@ def _is_ref(value: Any) -> bool:
     )
 
 
-def _keywords_of(ref: Any) -> Mapping[str, Any]:
-    return ref[3] if len(ref) > 3 and isinstance(ref[3], Mapping) else {}
+def _of_tensors(value: Any) -> bool:
+    """Whether there is nothing but tensors in a structure, and at least one."""
+    if isinstance(value, Named):
+        return _of_tensors(tuple(item for _, item in value.items))
+    return isinstance(value, Tensor) or (
+        isinstance(value, tuple) and bool(value) and all(map(_of_tensors, value))
+    )
 
 
 def _is_shape(shape: Any) -> bool:

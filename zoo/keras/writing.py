@@ -160,6 +160,8 @@ def _input_entry(graph: Graph, name: str) -> dict[str, Any]:
 
 def _layer_entry(parts: Parts, name: str) -> dict[str, Any]:
     try:
+        if "/" in name:
+            raise ZooError("Keras 3 allows no '/' in the name of a layer")
         kept = json.loads(parts.kept.get(name, "{}"))
         return layer_entry(parts.layers[name], name, kept)
     except ZooError as error:

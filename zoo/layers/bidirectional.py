@@ -18,7 +18,7 @@ class Bidirectional(Layer):
 
     Args:
         forward_layer: runs from the first step to the last.
-        backward_layer: a like layer with weights of its own, run the other way round.
+        backward_layer: a layer with weights of its own, run the other way round.
         merge_mode: "concat", "sum", "mul", "ave" or None (a pair).
     """
 
@@ -31,10 +31,14 @@ class Bidirectional(Layer):
     ):
         if backward_layer is forward_layer:
             raise ZooError("backward_layer must have weights of its own, got forward_layer itself.")
-        if _likeness(forward_layer) != _likeness(backward_layer):
+        returned = [
+            {n: getattr(layer, n) for n in ("return_sequences", "return_state")}
+            for layer in (forward_layer, backward_layer)
+        ]
+        if returned[0] != returned[1]:
             raise ZooError(
-                "forward_layer and backward_layer must be of the same class, width and options, "
-                f"got {_likeness(forward_layer)} and {_likeness(backward_layer)}."
+                "forward_layer and backward_layer must have the same return_sequences and "
+                f"return_state, got {returned[0]} and {returned[1]}."
             )
         if forward_layer.go_backwards:
             raise ZooError(
@@ -45,41 +49,40 @@ class Bidirectional(Layer):
         self.forward_layer, self.backward_layer = forward_layer, backward_layer
         self.merge_mode = merge_mode
 
-    def __call__(self, x: jax.Array, *, mask: jax.Array | None = None) -> Any:
+    def __call__(
+        self, x: jax.Array, *, mask: jax.Array | None = None, initial_state: Any = None
+    ) -> Any:
         """Runs over `x [B, T, in]`.
 
         Args:
             x: the sequence.
             mask: boolean `[B, T]`, True = keep.
+            initial_state: one for each layer, as their functions take it; None means zeros.
 
         Returns:
             The merged outputs `[B, T, …]` with `return_sequences`, else the merged last ones
             `[B, …]`; a pair where `merge_mode` is None. With `return_state` a tuple: that (or
             both of that), then the last states of the forward and of the backward layer.
         """
-        result, states = F.bidirectional(
+        sequences = self.forward_layer.return_sequences
+        (forward, backward), states = F.bidirectional(
             self.forward_layer.function,
             self.forward_layer.params,
             self.backward_layer.params,
             x,
-            merge=self.merge_mode,
+            backward_layer=self.backward_layer.function,
+            merge=None,
             mask=mask,
-            zero_output_for_mask=True,
+            states=initial_state or (None, None),
+            zero_output_for_mask=sequences,
         )
-        if not self.forward_layer.return_sequences:
+        if not sequences and mask is not None and initial_state is not None:
+            # A row without a kept step has given no output (zeros), but it has a state.
+            forward, backward = forward[:, -1], backward[:, 0]
+        elif not sequences:
             forward, backward = map(last_output, states)
-            result = F.merge_directions(forward, backward, self.merge_mode)
+        result = F.merge_directions(forward, backward, self.merge_mode)
         if not self.forward_layer.return_state:
             return result
         outputs = result if isinstance(result, tuple) else (result,)
         return (*outputs, *jax.tree.leaves(states))
-
-
-def _likeness(layer: Recurrent) -> str:
-    """Class and options of a layer, in words."""
-    options = {
-        name: value
-        for name, value in vars(layer).items()
-        if isinstance(value, int | str) and not name.startswith("_")
-    }
-    return f"{type(layer).__name__}({', '.join(f'{k}={v!r}' for k, v in sorted(options.items()))})"

@@ -167,4 +167,6 @@ class Rescaling(Layer):
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[..., C]`, kept, as floats."""
         x = jnp.asarray(x, jnp.promote_types(x.dtype, jnp.float32))
-        return F.rescale(x, jnp.asarray(self.scale, x.dtype), jnp.asarray(self.offset, x.dtype))
+        # NumPy first: for JAX every number of a list is an array.
+        scale, offset = (jnp.asarray(np.asarray(v, x.dtype)) for v in (self.scale, self.offset))
+        return F.rescale(x, scale, offset)
