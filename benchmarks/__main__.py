@@ -20,6 +20,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,8 +74,9 @@ def main(options: Options, command: str) -> None:
         _better(results, ceilings(settings))
         for i, case in enumerate(cases):
             print(f"{i + 1} of {len(cases)}: {case.name}", file=sys.stderr, flush=True)
+            begun = time.perf_counter()
             result = measure_case(case, peers, settings)
-            result.command = command
+            result.command, result.seconds = command, time.perf_counter() - begun
             results.cases[case.name] = result
             folder.save_json(RESULTS, asdict(results))
     finally:

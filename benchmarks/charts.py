@@ -42,15 +42,14 @@ def speed_figure(results: Results) -> "Figure":
             axes.plot(quartiles, [y, y], color=look["color"], linewidth=2, alpha=0.5)
             axes.plot(spread.median / ours, y, linestyle="", markersize=6, **look)
     axes.axvline(1, color="grey", linewidth=1, zorder=0)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.set_yticks(
         range(len(rows)),
         [f"{case.case} ({case.batch}), {measure}" for case, measure in rows],
         parse_math=False,
     )
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     axes.set_xlabel("time over zoo's: right of the line is slower than zoo")
-    axes.xaxis.set_major_formatter(_plain())
     axes.grid(axis="x", alpha=0.3)
     handles = [
         axes.plot([], [], linestyle="", label=title_of(name), **_look(participants, name))[0]
@@ -61,28 +60,34 @@ def speed_figure(results: Results) -> "Figure":
 
 
 def roofline_figure(results: Results) -> "Figure":
-    """Our operations a second over operations a byte, under the two measured ceilings."""
-    figure = new_figure(8, 5.5)
+    """Our operations a second over operations a byte, under the two measured ceilings.
+
+    Full marks are forward passes, hollow ones have the backward pass too.
+    """
+    figure = new_figure(9, 5.5)
     axes: Axes = figure.subplots()
     points = [
         (case, measure, case.work[measure]["flops"] / case.work[measure]["bytes"], median)
         for case, measure, _, median in floors(results)
         if case.work[measure]["flops"] and case.group != "scaling"
     ]
-    intensities = [intensity for _, _, intensity, _ in points] or [1.0]
-    reach = np.geomspace(min(intensities) / 2, max(*intensities, 100.0) * 2, 100)
     flops, bytes_ = results.ceilings["flops"], results.ceilings["bytes"]
+    intensities = [flops / bytes_, *(intensity for _, _, intensity, _ in points)]
+    reach = np.geomspace(min(intensities) / 4, max(intensities) * 2, 200)
     axes.plot(reach, np.minimum(flops, reach * bytes_) / 1e9, color="black")
     by_case = list(dict.fromkeys(case.case for case, *_ in points))
-    for i, name in enumerate(by_case):
-        mine = [point for point in points if point[0].case == name]
+    for case, measure, intensity, median in points:
+        i = by_case.index(case.case)
+        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)]}
+        look["marker"] = MARKERS[i // len(COLOURS) % len(MARKERS)]
+        forward = measure in ("predict", "forward")
         axes.plot(
-            [intensity for _, _, intensity, _ in mine],
-            [case.work[m]["flops"] / (median / 1e3) / 1e9 for case, m, _, median in mine],
+            intensity,
+            case.work[measure]["flops"] / (median / 1e3) / 1e9,
             linestyle="",
-            color=COLOURS[i % len(COLOURS)],
-            marker=MARKERS[i // len(COLOURS) % len(MARKERS)],
-            label=name,
+            markerfacecolor=look["color"] if forward else "none",
+            label=case.case if measure == case.measures[0] else None,
+            **look,
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -90,7 +95,7 @@ def roofline_figure(results: Results) -> "Figure":
     axes.set_ylabel("Gflop/s")
     axes.grid(alpha=0.3)
     if by_case:
-        figure.legend(loc="outside right upper", fontsize=7)
+        figure.legend(loc="outside right upper", fontsize=7, title="full: forward pass alone")
     return figure
 
 
@@ -123,7 +128,8 @@ def scaling_figure(results: Results) -> "Figure":
                 )
                 if name == OURS:
                     line = [medians[-1] * size / sizes[-1] for size in sizes]
-                    axes.plot(sizes, line, color="grey", linewidth=0.8, zorder=0)
+                    label = "proportional" if measure == "forward" else None
+                    axes.plot(sizes, line, color="grey", linewidth=0.8, zorder=0, label=label)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter(_plain())
@@ -135,6 +141,16 @@ def scaling_figure(results: Results) -> "Figure":
     if lines:
         figure.legend(lines, labels, loc="outside lower center", ncols=4)
     return figure
+
+
+def _logarithmic(axes: "Axes") -> None:
+    """Across, with a tick at each of 1, 2 and 5, or where that is too many, at each 10."""
+    ticker = require("matplotlib.ticker", "reports")
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,)))
+    axes.xaxis.set_major_formatter(_plain())
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _plain() -> Any:

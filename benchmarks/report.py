@@ -7,6 +7,7 @@ import numpy as np
 from benchmarks.peers import OURS, title_of
 from benchmarks.results import CaseResult, Entry, Results, Spread
 from benchmarks.roofline import floor_seconds
+from benchmarks.targets import comparisons
 from zoo.reports import Table
 from zoo.reports.tables import Cell
 
@@ -52,6 +53,33 @@ def speed_table(results: Results, *groups: str) -> Table:
                 ]
             )
     header = ("case (batch)", "ms of", *map(title_of, participants), "best peer", "zoo ÷ best peer")
+    return Table(header, rows)
+
+
+def target_table(results: Results) -> Table:
+    """What was to be reached, what was, and where it was not, how far the floor is."""
+    floor_of = {(case.case, measure): floor for case, measure, floor, _ in floors(results)}
+    rows: list[list[Cell]] = []
+    for found in comparisons(results):
+        floor = floor_of.get((found.case.case, found.measure))
+        rows.append(
+            [
+                f"{found.case.case} ({found.case.batch})",
+                found.measure,
+                _milliseconds(found.ours),
+                "one seed" if found.against == OURS else title_of(found.against),
+                _milliseconds(found.theirs),
+                _ratio(found.ratio),
+                f"{found.target:.2f}",
+                "yes" if found.reached else "no",
+                NO_TIME if floor is None else _milliseconds(floor),
+                NO_TIME if floor is None else f"{found.ours / floor:.1f}",
+            ]
+        )
+    header = (
+        *("case (batch)", "ms of", "zoo", "against", "theirs", "zoo ÷ theirs", "to reach"),
+        *("reached", "floor, ms", "zoo ÷ floor"),
+    )
     return Table(header, rows)
 
 
@@ -156,18 +184,39 @@ def scaling_table(results: Results) -> Table:
     return Table(header, rows)
 
 
+def growth_sentences(results: Results) -> str:
+    """Whether time grows as the length and the batch do, from the ends of each sweep."""
+    sentences: list[str] = []
+    for axis, name in (("T", "steps"), ("B", "rows")):
+        cases = [c for c in results.of_group("scaling") if c.size is not None and c.size[0] == axis]
+        ends = [
+            (case.size[1], [case.entries[OURS].median(measure) for measure in case.measures])
+            for case in sorted(cases, key=lambda case: case.size[1] if case.size else 0)
+            if case.size is not None
+        ]
+        if len(ends) < 2 or None in (*ends[0][1], *ends[-1][1]):
+            continue
+        (low, first), (high, last) = ends[0], ends[-1]
+        times = (f"{b / a:.3g}" for a, b in zip(first, last, strict=True) if a and b)
+        sentences.append(
+            f"From {low:,} to {high:,} {name}, {high / low:.3g} times as many, zoo's forward pass "
+            f"took {' and its gradient '.join(times)} times as long."
+        )
+    return " ".join(sentences)
+
+
 def seeds_sentence(results: Results) -> str:
     """Five seeds against one."""
     found = [
-        (case, one, five)
+        (one, five)
         for case in results.of_group("seeds")
         if (one := case.entries[OURS].median("one seed")) is not None
         and (five := case.entries[OURS].median("five seeds")) is not None
     ]
     return "\n".join(
-        f"Five seeds at once took {five / one:.2f} times as long as one: {five:.1f} and {one:.1f} "
-        "ms a step and seed of mnist_lstm, starting and compiling included."
-        for _, one, five in found
+        f"Five seeds of mnist_lstm at once took {five / one:.2f} times as long as one: {five:.1f} "
+        f"against {one:.1f} ms for a step of them all, starting and compiling included."
+        for one, five in found
     )
 
 
@@ -221,8 +270,13 @@ def disturbance(results: Results) -> str:
 
 
 def commands(results: Results) -> list[str]:
-    """The commands behind the cases, in the order in which they were first given."""
-    return list(dict.fromkeys(case.command for case in results.cases.values() if case.command))
+    """The commands behind the cases, in the order in which they were first given, with minutes."""
+    seconds: dict[str, float] = {}
+    for case in results.cases.values():
+        if case.command:
+            seconds[case.command] = seconds.get(case.command, 0.0) + case.seconds
+    width = max(map(len, seconds), default=0)
+    return [f"{line:<{width}}  # {took / 60:.1f} minutes" for line, took in seconds.items()]
 
 
 def markdown(results: Results) -> str:
@@ -232,6 +286,8 @@ def markdown(results: Results) -> str:
         machine(results),
         *filter(None, [disturbance(results)]),
     ]
+    if target_table(results).rows:
+        parts += ["### What was to be reached", target_table(results).markdown()]
     if results.of_group("models"):
         parts += [
             "### Models",
@@ -246,6 +302,7 @@ def markdown(results: Results) -> str:
         parts += [
             "### As sequence and batch grow",
             "![Time over the length of a sequence and over the size of a batch](scaling.png)",
+            *filter(None, [growth_sentences(results)]),
             scaling_table(results).markdown(),
         ]
     if seeds_sentence(results):
@@ -271,6 +328,8 @@ def text(results: Results) -> str:
         if results.of_group(group)
     ]
     if results.of_group("scaling"):
-        parts.append(scaling_table(results).text())
+        parts += [scaling_table(results).text(), growth_sentences(results)]
+    if target_table(results).rows:
+        parts.append(target_table(results).text())
     parts += [seeds_sentence(results), disturbance(results), "\n".join(notes(results))]
     return "\n\n".join(filter(None, parts))

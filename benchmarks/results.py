@@ -70,6 +70,7 @@ class CaseResult:
         size: the place in a sweep.
         command: what was run.
         others: share of the machine that other programs used just before, or None.
+        seconds: what all of it took, starting and compiling included.
     """
 
     case: str
@@ -81,6 +82,7 @@ class CaseResult:
     size: Sequence[Any] | None = None
     command: str = ""
     others: float | None = None
+    seconds: float = 0.0
 
     def best_peer(self, measure: str) -> tuple[str, float] | None:
         """The fastest peer and its median, or None where no peer was measured."""

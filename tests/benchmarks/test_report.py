@@ -1,11 +1,12 @@
 """Tables, pages and pictures from made-up times."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks import charts, page, report
+from benchmarks import charts, page, report, targets
+from benchmarks.cases import all_cases
 from benchmarks.results import CaseResult, Entry, Results, Spread
 from zoo.errors import ZooError
 from zoo.reports import RunFolder
@@ -39,7 +40,7 @@ def results():
     }
     work = {"train": {"flops": 2e6, "bytes": 5e5}, "predict": {"flops": 1e6, "bytes": 1e5}}
     model = CaseResult(
-        "a_model", "models", 32, ("train", "predict"), entries, work, command=COMMAND
+        "a_model", "models", 32, ("train", "predict"), entries, work, command=COMMAND, seconds=90
     )
     cases = {"a_model": model}
     for axis, sizes in (("T", (128, 256)), ("B", (1, 2))):
@@ -126,12 +127,58 @@ def test_the_floor_and_our_share_of_it(results):
 def test_scaling_and_seeds(results):
     rows = report.scaling_table(results).rows
     assert rows[0] == ("T = 128", "forward", "32 (32 to 32)", "250")
-    assert report.seeds_sentence(results).startswith("Five seeds at once took 3.10 times")
+    results.cases["lstm_T256"].entries["zoo"].samples["gradient"] = [130.0]
+    assert report.growth_sentences(results) == (
+        "From 128 to 256 steps, 2 times as many, zoo's forward pass took 2 and its gradient 2.03 "
+        "times as long. From 1 to 2 rows, 2 times as many, zoo's forward pass took 2 and its "
+        "gradient 2 times as long."
+    )
+    assert report.seeds_sentence(results).startswith(
+        "Five seeds of mnist_lstm at once took 3.10 times as long as one: 31.0 against 10.0 ms"
+    )
+    del results.cases["lstm_T128"], results.cases["lstm_B1"]
+    assert report.growth_sentences(results) == ""
+
+
+def test_targets_are_held_against_what_was_measured(results):
+    rows = {row[0]: row[1:] for row in report.target_table(results).rows}
+    assert rows == {
+        "seeds (128)": ("five seeds", "31", "one seed", "10", "3.10", "3.50", "yes", "–", "–")
+    }
+    model = results.cases.pop("a_model")
+    results.cases["mnist_lstm"] = replace(model, case="mnist_lstm")
+    gru = {"forward": [1.0], "gradient": [2.0]}
+    torch = Entry(samples={"forward": [1.5], "gradient": [2.0]})
+    keras = Entry(samples={"forward": [0.1], "gradient": [0.1]})
+    entries = {"zoo": Entry(samples=gru), "torch": torch, "keras_jax": keras}
+    results.cases["gru"] = CaseResult("gru", "layers", 32, tuple(gru), entries)
+    assert {row[:2]: row[2:] for row in report.target_table(results).rows if row[0][0] != "s"} == {
+        ("mnist_lstm (32)", "train"): ("2", "PyTorch", "4", "0.50", "0.90", "yes", "1", "2.0"),
+        ("mnist_lstm (32)", "predict"): (
+            *("0.5", "Keras / JAX", "0.25", "2.00", "0.90", "no", "0.5", "1.0"),
+        ),
+        ("gru (32)", "forward"): ("1", "PyTorch", "1.5", "0.67", "0.70", "yes", "–", "–"),
+        ("gru (32)", "gradient"): ("2", "PyTorch", "2", "1.00", "0.70", "no", "–", "–"),
+    }
+    assert "### What was to be reached\n" in report.markdown(results)
+    assert "zoo ÷ theirs" in report.text(results)
+    results.device = "gpu"  # there, only the seeds have a target, and another one
+    (row,) = report.target_table(results).rows
+    assert row[5:8] == ("3.10", "1.50", "no")
+
+
+def test_every_target_is_of_a_case():
+    known = all_cases()
+    assert {known[name].group for name in targets.TRAIN} == {"models"}
+    assert {known[name].group for name in targets.LAYERS} == {"layers"}
 
 
 def test_the_page_names_its_commands_and_its_machine(results):
     text = report.markdown(results)
-    assert text.startswith(f"```sh\n{COMMAND}\n{COMMAND} --cases scaling\n```")
+    longer = f"{COMMAND} --cases scaling"
+    assert text.startswith(
+        f"```sh\n{COMMAND:<{len(longer)}}  # 1.5 minutes\n{longer}  # 0.0 minutes\n```"
+    )
     assert "A processor, 2 of 2 cores, device cpu, Python 3.11.7, zoo 0.1.0." in text
     assert "reaches 2 Gflop/s" in text
     for heading in ("Models", "As sequence and batch grow", "Several seeds", "Dashes"):
@@ -172,6 +219,10 @@ def test_pictures(results):
     assert medians == {1.0, 4.0, 2.0, 0.5}
     for figure in (charts.roofline_figure(results), charts.scaling_figure(results)):
         figure.canvas.draw()
+    roof, *marks = charts.roofline_figure(results).axes[0].lines
+    assert max(roof.get_ydata()) == 2  # Gflop/s; and the slope before it can be seen
+    assert min(roof.get_ydata()) < 1
+    assert [mark.get_markerfacecolor() == "none" for mark in marks] == [True, False]
     forward = charts.scaling_figure(results).axes[0].lines[0]
     assert list(forward.get_xdata()) == [128, 256]
     assert list(forward.get_ydata()) == [32, 64]

@@ -1,6 +1,6 @@
 """Array helpers shared by the pure functions."""
 
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from jax import lax
 from zoo.errors import ZooError
 
 Array: TypeAlias = jax.Array
+Tree = TypeVar("Tree")
 
 
 def along_last_axis(vector: Array, rank: int) -> Array:
@@ -19,6 +20,27 @@ def along_last_axis(vector: Array, rank: int) -> Array:
 def at_least_float32(x: Array) -> Array:
     """`x`, or its values as float32 where its type is narrower: what sums are carried in."""
     return x if x.dtype.itemsize >= 4 else lax.convert_element_type(x, jnp.float32)
+
+
+def varying_alike(arrays: Tree) -> Tree:
+    """The arrays, inside `jax.shard_map` all of them varying over the axes that any varies over.
+
+    A loop's state has to be as varied at its start as after a step, but starts as zeros, and its
+    weights are on all devices alike. Elsewhere nothing varies, and they are what they were.
+    """
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return arrays
+
+    def axes_of(leaf: Array) -> frozenset[str]:
+        return frozenset(jax.typeof(leaf).manual_axis_type.varying)
+
+    axes = frozenset[str]().union(*map(axes_of, jax.tree.leaves(arrays)))
+
+    def vary(leaf: Array) -> Array:
+        missing = tuple(axes - axes_of(leaf))
+        return lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(vary, arrays)
 
 
 def pair(name: str, value: int | tuple[int, int]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from zoo.functional._arrays import (
     check_rank,
     check_vector,
     pair,
+    varying_alike,
 )
 from zoo.functional.convolution_ways import Window, by_xla, fastest_on_cpu
 
@@ -94,7 +95,8 @@ def conv2d(
     if window.padding == "VALID":
         check_covers(x, "kernel, dilation included,", spans)
     on_cpu = fastest_on_cpu(window, x, params.kernel)
+    x, kernel = varying_alike((x, params.kernel))
     y = lax.platform_dependent(
-        x, params.kernel, cpu=partial(on_cpu, window), default=partial(by_xla, window)
+        x, kernel, cpu=partial(on_cpu, window), default=partial(by_xla, window)
     )
     return y if params.bias is None else y + along_last_axis(params.bias, y.ndim)

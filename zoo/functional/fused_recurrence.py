@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from zoo.functional._arrays import Array, at_least_float32
+from zoo.functional._arrays import Array, at_least_float32, varying_alike
 from zoo.functional.activations import activation as activation_named
 from zoo.functional.fused_cells import Blocks, Cell
 from zoo.functional.recurrence import RecurrentParams, zero_before_start
@@ -85,6 +85,7 @@ def fused_recurrence(
         x = jnp.concatenate((x, jnp.ones_like(x[..., :1])), axis=2)
     keep = None if mask is None else jnp.swapaxes(mask, 0, 1)[..., None]
     inputs = jnp.swapaxes(x, 0, 1)
+    weights, inputs, state, keep = varying_alike((weights, inputs, state, keep))
     if way == "by_units":
         weights, inputs, state, keep = jax.tree.map(
             lambda a: jnp.swapaxes(a, -1, -2), (weights, inputs, state, keep)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, check_rank
+from zoo.functional._arrays import Array, check_rank, varying_alike
 
 State = TypeVar("State")
 
@@ -83,7 +83,7 @@ def scan_time(
     Returns:
         The outputs `[B, T, H]` in the order of the input, and the last state.
     """
-    x_by_time = jnp.swapaxes(x, 0, 1)
+    state, x_by_time, mask = varying_alike((state, jnp.swapaxes(x, 0, 1), mask))
     if mask is None:
         state, outputs = lax.scan(step, state, x_by_time, reverse=reverse)
         return jnp.swapaxes(outputs, 0, 1), state

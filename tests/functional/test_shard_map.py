@@ -1,0 +1,55 @@
+"""Inside `jax.shard_map`: the batch cut over devices, the weights on all of them."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, PartitionSpec
+
+import zoo.functional as F
+from tests.functional.cases import LAYERS, Layer, sequences
+from tests.functional.tolerances import assert_close
+from zoo.functional.recurrence_ways import fastest_way
+
+
+def check(run: Any, params: Any, *by_batch: Any) -> None:
+    """Values and gradients are those of one device. Of one here, the types are those of many."""
+    devices = Mesh(np.array(jax.devices()[:1]), ("batch",))
+    cut = PartitionSpec("batch")
+    specs = (PartitionSpec(), *(cut for _ in by_batch))
+    cut_run = jax.shard_map(run, mesh=devices, in_specs=specs, out_specs=cut)
+
+    def both(run: Any) -> Any:
+        def loss(params: Any, x: Any, *others: Any) -> jax.Array:
+            return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(run(params, x, *others)))
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1)))(params, *by_batch)
+
+    assert_close(both(cut_run), both(run))
+
+
+@pytest.mark.parametrize("rows", [1, 16], ids=["by_rows", "by_units"])
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_recurrent_layers(layer: Layer, rows: int) -> None:
+    """From zeros, which are on all devices alike until the first step."""
+    rng = np.random.default_rng(1)
+    params, x = layer.params(rng), sequences(rng, rows)
+    assert fastest_way(params, x, "tanh") == ("by_units" if rows == 16 else "by_rows")
+    mask = jnp.asarray(rng.random(x.shape[:2]) < 0.7)
+
+    def run(params: Any, x: Any, mask: Any) -> Any:
+        return layer.sequence(params, x, None, mask=mask, **layer.options)
+
+    check(run, params, x, mask)
+
+
+@pytest.mark.parametrize("channels", [3, 4], ids=["by_patches", "by_offsets"])
+def test_convolution(channels: int) -> None:
+    rng = np.random.default_rng(2)
+    params = F.ConvParams(jnp.asarray(rng.normal(size=(3, 3, channels, 2))), jnp.ones(2))
+    check(
+        partial(F.conv2d, padding="same"), params, jnp.asarray(rng.normal(size=(2, 5, 4, channels)))
+    )
