@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.functional.cases import zoo_error
 from zoo.data import choose_classes, load, load_folder
+from zoo.data.images import decode_image
 
 
 def write(folder, name, size=(9, 7), mode="RGB", colour=None):
@@ -53,6 +54,18 @@ def test_grey_is_asked_for(folder):
     assert load_folder(folder, (6, 8, 1)).train.x.shape == (8, 6, 8, 1)
 
 
+def test_grey_of_16_bits_keeps_its_light(folder):
+    for i, grey in enumerate((0, 100, 255)):
+        Image.fromarray(np.full((6, 8), 257 * grey, np.uint16)).save(folder / f"grey/16-{i}.png")
+    pixels = [
+        decode_image((folder / f"grey/16-{i}.png").read_bytes(), (6, 8, 3), "it") for i in range(3)
+    ]
+    assert [set(image.ravel().tolist()) for image in pixels] == [{0}, {100}, {255}]
+    Image.fromarray(np.zeros((6, 8), np.float32)).save(folder / "grey/float.tiff")
+    with zoo_error("it is damaged: it has 32 bits a pixel, and must have 8 or 16 a channel."):
+        decode_image((folder / "grey/float.tiff").read_bytes(), (6, 8, 3), "it")
+
+
 def test_the_seed_decides_what_is_held_out(tmp_path):
     for label in ("a", "b"):
         for i in range(10):
@@ -72,6 +85,8 @@ def test_a_damaged_image_is_named_and_the_rest_goes_on(folder, caplog):
     assert len(data.train.y) + len(data.test.y) == 10
     (record,) = caplog.records
     assert record.getMessage().startswith(f"Left out: {damaged} is damaged: ")
+    with zoo_error("it is damaged: no image format that Pillow knows."):
+        decode_image(b"no image", (6, 8, 3), "it")
 
 
 def test_refusals(folder, tmp_path):

@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +19,9 @@ def decode_image(
     height, width, channels = shape
     try:
         with image_module.open(io.BytesIO(content)) as image:
-            picture = image.convert("L" if channels == 1 else "RGB")
-    except image_module.UnidentifiedImageError as error:  # whose message is an address in memory
-        raise ZooError(f"{name} is damaged: it is no image of a known format.") from error
+            picture = _of_bytes(image).convert("L" if channels == 1 else "RGB")
+    except image_module.UnidentifiedImageError as error:  # its message is an address in memory
+        raise ZooError(f"{name} is damaged: no image format that Pillow knows.") from error
     except Exception as error:  # a damaged image can fail in any way
         raise ZooError(f"{name} is damaged: {error}.") from error
     if resize and picture.size != (width, height):
@@ -29,6 +30,16 @@ def decode_image(
     if pixels.shape[:2] != shape[:2]:
         raise ZooError(f"{name} must have {shape[:2]} pixels, got {pixels.shape[:2]}.")
     return pixels.reshape(shape)
+
+
+def _of_bytes(image: Any) -> Any:
+    """An image whose numbers are bytes; Pillow's own conversion cuts grey of 16 bits at 255."""
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        return require("PIL.Image", "data").fromarray(grey)
+    if image.mode in ("I", "F"):
+        raise ZooError("it has 32 bits a pixel, and must have 8 or 16 a channel")
+    return image
 
 
 def decode_images(
