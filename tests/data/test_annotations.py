@@ -125,6 +125,22 @@ def test_what_is_incomplete_can_be_left_out(coco, tmp_path, caplog):
             r"classes must be different names, at least one, got more than once: \['cat'\]",
         ),
         (lambda c: c["annotations"].clear(), "3 images without a label"),
+        (
+            lambda c: c["annotations"].append({"image_id": [1], "category_id": 3}),
+            "must have a list 'annotations' of entries with image_id and category_id",
+        ),
+        (
+            lambda c: c["images"].append({"id": 2, "file_name": "four.png"}),
+            r"must have a different id for each of its images, got more than once: 2\.",
+        ),
+        (
+            lambda c: c["images"].append({"id": 3, "file_name": "one.png"}),
+            r"must have a different file_name for each of its images, got more than once: one\.png",
+        ),
+        (
+            lambda c: c["categories"].append({"id": 7, "name": "bird"}),
+            r"must have a different id for each of its categories, got more than once: 7\.",
+        ),
     ],
 )
 def test_a_file_that_is_not_coco_s(coco, tmp_path, change, message):

@@ -162,6 +162,27 @@ def test_a_class_without_items():
         scenes(Dataset("shades", "", CLASSES, train, ITEMS.test), config=CLEAR, train=5, test=5)
 
 
+def test_what_is_not_images_with_one_label_each():
+    texts = Split(np.array(["one", "two"]), np.array([0, 1]))
+    with pytest.raises(ZooError) as caught:
+        scenes(Dataset("sentences", "", CLASSES, texts, texts))
+    assert str(caught.value) == (
+        "items must be images [N, H, W, C] with one label each, [N], got sentences with arrays of "
+        "shape (2,) and (2,)."
+    )
+    with pytest.raises(ZooError, match=r"got scenes of shades with arrays of shape .* \(5, 6\)"):
+        scenes(made(train=5, test=5))
+
+
+def test_a_class_is_as_frequent_whatever_the_strength():
+    """Or another strength would be another task in more than what comes together."""
+    config = SceneConfig(cell=2, smallest=2)
+    for strength in ("none", "medium", "strong"):
+        y = made(strength, train=6000, config=config).train.y
+        np.testing.assert_allclose(y.mean(axis=0), 3 / 6, atol=0.03)
+        np.testing.assert_allclose(np.bincount(y.sum(axis=1))[2:] / len(y), 1 / 3, atol=0.03)
+
+
 def test_more_items_than_classes():
     few = Dataset("shades", "", ("a", "b"), ITEMS.train, ITEMS.test)
     with pytest.raises(ZooError, match="most must be at most 2, the number of classes: 4"):

@@ -120,6 +120,28 @@ def test_both_have_the_same_encoder():
         np.testing.assert_array_equal(value, names["multilabel_cnn"][path])
 
 
+@pytest.mark.parametrize("name", ["cnn_rnn", "multilabel_cnn"])
+def test_inception_v3_as_the_encoder(name):
+    """Its shapes alone: the network itself is tested in tests/keras."""
+
+    def labels(images):
+        made = zoo.create_model(
+            name, rngs=nnx.Rngs(0), encoder="inception_v3", input_shape=(75, 80, 3), features=6
+        )
+        made.eval()
+        whole = zoo.create_model("inception_v3", rngs=nnx.Rngs(0), include_top=False)
+        assert weights_like(made.encoder.inception) == weights_like(whole)
+        assert made.encoder.inception.config.pooling == "avg"
+        return made.encoder(images), made(images)
+
+    features, logits = jax.eval_shape(labels, jax.ShapeDtypeStruct((2, 75, 80, 3), jnp.float32))
+    assert (features.shape, logits.shape) == ((2, 6), (2, 10))
+
+
+def weights_like(model):
+    return {path: value.shape for path, value in nnx.to_flat_state(nnx.state(model, nnx.Param))}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -135,7 +157,11 @@ def test_both_have_the_same_encoder():
         ),
         (
             {"encoder": "big_cnn"},
-            "unknown encoder 'big_cnn': did you mean 'small_cnn'? Known: small_cnn.",
+            "unknown encoder 'big_cnn': did you mean 'small_cnn'? Known: inception_v3, small_cnn.",
+        ),
+        (
+            {"encoder": "inception_v3"},
+            "input_shape must be at least 75 pixels high and wide, got (8, 8, 1).",
         ),
     ],
 )

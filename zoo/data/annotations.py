@@ -8,6 +8,7 @@ without a label. A label that is given twice for one image counts once.
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,11 +157,20 @@ def _read_coco(path: Path) -> Mapping[str, Any]:
     for part, names in needed.items():
         entries = content.get(part) if isinstance(content, dict) else None
         if not isinstance(entries, list) or not all(
-            isinstance(entry, dict) and all(name in entry for name in names) for entry in entries
+            isinstance(entry, dict) and all(isinstance(entry.get(n), int | str) for n in names)
+            for entry in entries
         ):
             raise ZooError(
                 f"{path} must have a list {part!r} of entries with {' and '.join(names)}, as "
                 "COCO's annotation files do."
+            )
+    for part, name in (("images", "id"), ("images", "file_name"), ("categories", "id")):
+        counts = Counter(str(entry[name]) for entry in content[part])
+        twice = [value for value, count in counts.items() if count > 1]
+        if twice:
+            raise ZooError(
+                f"{path} must have a different {name} for each of its {part}, got more than once: "
+                f"{', '.join(twice[:5])}{', …' if len(twice) > 5 else ''}."
             )
     return content
 

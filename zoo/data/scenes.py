@@ -107,9 +107,15 @@ def scenes(
         A data set with `y [N, classes]`, boolean.
 
     Raises:
-        ZooError: a table of another shape or with negative factors, or one that leaves nothing to
-            choose from; classes that have no items, or fewer than a scene has items.
+        ZooError: items that are not images with one label each; a table of another shape or with
+            negative factors, or one that leaves nothing to choose from; classes that have no
+            items, or fewer than a scene has items.
     """
+    if items.train.x.ndim != 4 or items.train.y.ndim != 1:
+        raise ZooError(
+            "items must be images [N, H, W, C] with one label each, [N], got "
+            f"{items.name} with arrays of shape {items.train.x.shape} and {items.train.y.shape}."
+        )
     classes = len(items.classes)
     if isinstance(cooccurrence, str):
         which, table = f"{cooccurrence} co-occurrence", cooccurrence_table(classes, cooccurrence)

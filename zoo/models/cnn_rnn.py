@@ -18,6 +18,8 @@ from zoo.models.registry import register_model
 class CNNRNNConfig:
     """Sizes of the model and of its search.
 
+    `encoder` is "small_cnn", or "inception_v3" without its top, which takes images as
+    `zoo.models.inception_preprocess` prepares them and its weights as `InceptionEncoder` says.
     `max_labels` (None: all of them) bounds the paths that are searched, `beam_width` how many are
     kept. A beam may be wider than the label set, up to an exhaustive search
     (`zoo.functional.label_paths.full_width`); a wider one would stay empty and is an error.

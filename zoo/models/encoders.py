@@ -8,8 +8,7 @@ from flax import nnx
 from zoo.errors import check_positive, unknown_name
 from zoo.layers import Activation, BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D
 from zoo.models.images import check_image_config, check_images
-
-Encoder = Callable[[jax.Array], jax.Array]
+from zoo.models.inception_v3 import InceptionV3, InceptionV3Config, check_inception_size
 
 
 class SmallCNN(nnx.Module):
@@ -54,7 +53,28 @@ class _Block(nnx.Module):
         return self.relu(self.norm(self.pool(self.conv(x))))
 
 
-ENCODERS: dict[str, Callable[..., nnx.Module]] = {"small_cnn": SmallCNN}
+class InceptionEncoder(nnx.Module):
+    """Inception v3 without its top, the mean over its feature map, then one dense layer.
+
+    `inception` is an `inception_v3` of the registry, so that `zoo.keras.load_weights(
+    encoder.inception, path)` reads Keras's file of it. Images are those of its
+    `config.preprocess`.
+    """
+
+    def __init__(self, input_shape: tuple[int, int, int], features: int, *, rngs: nnx.Rngs):
+        config = InceptionV3Config(input_shape, include_top=False, pooling="avg")
+        self.inception = InceptionV3(config, rngs=rngs)
+        self.features = Dense(self.inception.channels, features, activation="relu", rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Images `[B, H, W, C]` to vectors `[B, features]`."""
+        return self.features(self.inception(x))
+
+
+ENCODERS: dict[str, Callable[..., nnx.Module]] = {
+    "small_cnn": SmallCNN,
+    "inception_v3": InceptionEncoder,
+}
 
 
 def check_encoder_config(
@@ -65,3 +85,5 @@ def check_encoder_config(
         raise unknown_name("encoder", encoder, ENCODERS)
     check_image_config(input_shape, classes)
     check_positive(features=features)
+    if encoder == "inception_v3":
+        check_inception_size(input_shape)

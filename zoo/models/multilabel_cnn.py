@@ -13,7 +13,7 @@ from zoo.models.registry import register_model
 
 @dataclass(frozen=True)
 class MultilabelCNNConfig:
-    """Sizes of the model."""
+    """Sizes of the model; `encoder` as in `CNNRNNConfig`."""
 
     input_shape: tuple[int, int, int] = (40, 40, 1)
     classes: int = 10

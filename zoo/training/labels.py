@@ -88,6 +88,8 @@ class LabelPaths:
         order: all labels, the one that comes first in a path first. None is order-free
             training: every step of training draws a new order for each example, and any of the
             labels still to come is right, each with an equal share of the target.
+            A set's probability is then spread over its orders: a search wants a wider beam, and
+            its most probable path leans towards small sets.
         max_labels: `L`, the most labels an example has.
 
     Source: Wang et al., 2016, https://arxiv.org/abs/1604.04573
