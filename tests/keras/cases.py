@@ -99,6 +99,7 @@ DENSE = [
             ]
         ),
     ),
+    _chain("layer_in_activation", ROWS, lambda k: k.Activation(k.LeakyReLU())),
     _chain("softmax_axes", STEPS, lambda k: k.Softmax(axis=[1, 2])),
     _chain("softmax_axis", STEPS, lambda k: k.Softmax(axis=1)),
     _chain(
@@ -247,6 +248,23 @@ def _bidirectional(cell: str, merge: str | None, sequences: bool) -> Case:
     return _functional(f"bidirectional_{cell}_{merge}_{sequences}", IDS, wire)
 
 
+def _unlike_directions(keras: Any, ids: Any) -> Any:
+    """Another activation, as in Keras's own example, and another width and class."""
+    k = keras.layers
+    x = k.Embedding(9, 4, mask_zero=True)(ids)
+    forward = k.LSTM(3, return_sequences=True)
+    backward = k.LSTM(3, activation="relu", return_sequences=True, go_backwards=True)
+    y = k.Bidirectional(forward, backward_layer=backward)(x)
+    other = k.GRU(5, go_backwards=True, name="other")
+    return k.Bidirectional(k.SimpleRNN(2), backward_layer=other)(y)
+
+
+def _bidirectional_states(keras: Any, x: Any) -> Any:
+    k = keras.layers
+    y, *states = k.Bidirectional(k.LSTM(3, return_state=True))(x)
+    return [y, k.Bidirectional(k.LSTM(3, return_sequences=True))(x, initial_state=states)]
+
+
 def _states(keras: Any, x: Any) -> Any:
     k = keras.layers
     _, h, c = k.LSTM(3, return_state=True)(x)
@@ -324,6 +342,8 @@ MASKS = [
         ],
     ),
     _functional("states", STEPS, _states),
+    _functional("unlike_directions", IDS, _unlike_directions),
+    _functional("bidirectional_states", STEPS, _bidirectional_states),
     _chain("embedding_float_ids", IDS.astype("float32"), lambda k: k.Embedding(9, 4)),
 ]
 
@@ -377,6 +397,15 @@ def _nested(keras: Any, x: Any) -> Any:
     return k.Concatenate()(twice)
 
 
+def _dictionaries_inside(keras: Any, inputs: Any) -> Any:
+    k = keras.layers
+    sources = {"b": keras.Input((4,), name="b"), "a": keras.Input((5,), name="a")}
+    results = {"y": k.Dense(2)(sources["b"]), "x": k.Dense(3)(sources["a"])}
+    inner = keras.Model(sources, results, name="dictionaries")
+    outputs = inner({"a": inputs[0], "b": inputs[1]})
+    return k.Concatenate()([outputs["x"], outputs["y"]])
+
+
 def _two_outputs_inside(keras: Any, x: Any) -> Any:
     k = keras.layers
     source = keras.Input((5,), name="source")
@@ -391,6 +420,7 @@ GRAPHS = [
     _functional("inception", IMAGES, _inception),
     _functional("nested", STEPS, _nested),
     _functional("two_outputs_inside", ROWS, _two_outputs_inside),
+    _functional("dictionaries_inside", [ROWS, ROWS[:, :4]], _dictionaries_inside),
     _functional(
         "dot_of_steps",
         [STEPS, STEPS * 2, ROWS[:5, :4]],

@@ -176,16 +176,15 @@ class Wiring:
     def _call(self, name: str, index: int, node: Any) -> Call | None:
         operation = is_operation(self._entries[name])
         try:
-            arguments, keywords = (
-                self._keras3_call(node) if isinstance(node, Mapping) else self._keras2_call(node)
-            )
+            keras3 = isinstance(node, Mapping) and not all(map(_is_ref, node.values()))
+            arguments, keywords = (self._keras3_call if keras3 else self._keras2_call)(node)
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             self._problem(f"call {index} is not understood ({error})", name)
             return None
         if len(arguments) > 1 and not operation and not keywords.keys() & set(_POSITIONS):
             extra = dict(zip(_POSITIONS, arguments[1:], strict=False))
             arguments, keywords = arguments[:1], {**keywords, **extra}
-        keywords = {key: value for key, value in keywords.items() if value not in (None, False)}
+        keywords = {k: v for k, v in keywords.items() if set(_leaves(v)) - {None, False}}
         wrong = {key: value for key, value in keywords.items() if key not in _KEYWORDS}
         if wrong:
             text = ", ".join(f"{key}={short(value)}" for key, value in wrong.items())
@@ -193,7 +192,8 @@ class Wiring:
             return None
         given = {} if operation else {"an input": arguments[:1], **keywords}
         for what, value in given.items():
-            if not _of_tensors(value):
+            kinds = {type(leaf) for leaf in _leaves(value)}
+            if not {Tensor} <= kinds <= {Tensor, type(None)}:
                 self._problem(f"call {index} must have tensors as {what}, got {short(value)}", name)
                 return None
         return Call(name, index, arguments, tuple(keywords.items()))
@@ -369,13 +369,13 @@ def _is_ref(value: Any) -> bool:
     )
 
 
-def _of_tensors(value: Any) -> bool:
-    """Whether there is nothing but tensors in a structure, and at least one."""
-    if isinstance(value, Named):
-        return _of_tensors(tuple(item for _, item in value.items))
-    return isinstance(value, Tensor) or (
-        isinstance(value, tuple) and bool(value) and all(map(_of_tensors, value))
-    )
+def _leaves(structure: Any) -> list[Any]:
+    """Tensors and constants of a nested structure."""
+    if isinstance(structure, Named):
+        return [leaf for _, value in structure.items for leaf in _leaves(value)]
+    if isinstance(structure, tuple) and not isinstance(structure, Tensor):
+        return [leaf for value in structure for leaf in _leaves(value)]
+    return [structure]
 
 
 def _is_shape(shape: Any) -> bool:
