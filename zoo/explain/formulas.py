@@ -118,7 +118,7 @@ def _write_dense(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> 
     if len(x.shape) > 2:
         raise ZooError(f"Dense must have a vector or a sequence on a sheet, got shape {x.shape}.")
     params = layer.params
-    page.meaning = "y(o) = bias(o) + Σ x(i) · kernel(i, o)"
+    page.meaning = f"y(o) = {_bias_term(params)}Σ x(i) · kernel(i, o)"
     outs = [f"out {o}" for o in range(layer.units)]
     kernel = page.weight("kernel", params.kernel, [f"in {i}" for i in range(x.shape[-1])], outs)
     bias = None if params.bias is None else page.vector("bias", params.bias, outs)
@@ -129,6 +129,10 @@ def _write_dense(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> 
         return plus(product, bias.cell(0, o) if bias else "")
 
     return activated(page, layer.activation, shape, formula)
+
+
+def _bias_term(params: Any) -> str:
+    return "" if params.bias is None else "bias(o) + "
 
 
 def _write_embedding(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
@@ -169,9 +173,8 @@ def _write_conv2d(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) ->
     height, width, channels, filters = kernel_values.shape
     (down, right), (rows_step, columns_step) = layer.strides, layer.dilation_rate
     page.meaning = (
-        "y(i, j, o) = bias(o) + Σ x(s·i + u − p, s·j + v − p, c) · kernel(o, u, v, c): the window "
-        f"is a rectangle of x, the filter one of the kernel; strides {down} and {right}, padding "
-        f"{layer.padding} (outside the image is 0 and left out)"
+        f"y(i, j, o) = {_bias_term(params)}Σ x(s·i + u − p, s·j + v − p, c) · kernel(o, u, v, c); "
+        f"strides s {down} and {right}, padding {layer.padding}: what is outside the image is 0"
     )
     kernel = page.weight(
         "kernel",

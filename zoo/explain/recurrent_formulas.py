@@ -85,7 +85,7 @@ def _simple_rnn(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run
 
 
 def _lstm(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run, Tensor]:
-    run = _Run(page, layer, x, "ifco", **options)
+    run = _Run(page, layer, x, "ifgo", **options)
     sigma, phi = layer.recurrent_activation, layer.activation
     page.meaning = f"i, f, o = {sigma}(x·W + h·U + b), g = {phi}(…); c = f·c + i·g; h = o·{phi}(c)"
 
@@ -117,7 +117,7 @@ def _lstm(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run, Tens
 
 
 def _gru(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run, Tensor]:
-    run = _Run(page, layer, x, "zrh", **options)
+    run = _Run(page, layer, x, "zrg", **options)
     sigma, phi, after = layer.recurrent_activation, layer.activation, layer.reset_after
     inside = "r·(h·U + u)" if after else "(r·h)·U"
     page.meaning = (

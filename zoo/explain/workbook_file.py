@@ -97,7 +97,7 @@ class _File:
     ) -> None:
         """The first sheet."""
         sheet = self._book.add_worksheet(OVERVIEW)
-        for column, width in enumerate((5, 30, 22, 18, 18, 18, 18)):
+        for column, width in enumerate((5, 30, 22, 18, 18, 18, 45, 100)):
             sheet.set_column(column, column, width, self._centred if column == 0 else None)
         _fit_to_paper(sheet)
         sheet.write(0, 0, f"{model}, calculated by formulas", self._title)
@@ -115,7 +115,7 @@ class _File:
         head = ("#", "layer", "class", "output", "parameters", "largest difference from JAX")
         top = 4
         sheet.set_row(top, 32)
-        for column, words in enumerate((*head, "what it computes")):
+        for column, words in enumerate((*head, "x comes from", "what it computes")):
             sheet.write(top, column, words, self._head)
         sheet.freeze_panes(top + 1, 2)
         sheet.write(top + 1, 0, 0)
@@ -128,7 +128,9 @@ class _File:
             sheet.write(line, 3, str(row.output.shape))
             sheet.write(line, 4, row.parameters, self._count)
             self._formula(sheet, line, 5, f"'{row.page.name}'!B{_DIFFERENCE_ROW + 1}", self._small)
-            sheet.write(line, 6, row.page.meaning, self._indented)
+            sources = ", ".join(source.place.sheet for source in row.page.inputs)
+            sheet.write(line, 6, sources, self._indented)
+            sheet.write(line, 7, row.page.meaning, self._indented)
         if len(logits.shape) == 1:
             self._results(sheet, top + len(rows) + 4, rows, logits, classes)
 

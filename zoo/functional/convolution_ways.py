@@ -14,7 +14,7 @@ second row on), 3×3 "same", in a compiled loop of steps, two cores of an AMD EP
 | 64, 8×8, 64, 128 | 906 | 11.8 | **10.0** |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -39,9 +39,9 @@ Way: TypeAlias = Callable[[Window, Array, Array], Array]
 # A filter of at most this many numbers (3×3 over up to three channels) is cheaper as one matrix
 # product, gradients included: there is little to copy.
 FEW_PRODUCTS = 27
-# So is the forward pass of any filter while all patches together have at most this many numbers
-# (32 MB): a batch of 32 to 64 in training. Beyond it, as in evaluation, copying them costs more
-# than it saves.
+# With strides, so is any filter while all patches together have at most this many numbers (32 MB):
+# a batch of 32 to 64 in training. Beyond it, as in evaluation, copying them costs more than it
+# saves.
 FEW_NUMBERS = 2**23
 
 
@@ -53,21 +53,25 @@ def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
         return by_patches  # a matrix product as it stands: nothing is copied, and twice as fast
     if kernel[..., 0].size <= FEW_PRODUCTS:
         return by_patches
-    return with_gradient_by_offsets if window.strides == (1, 1) else _forward(window, x, kernel)
-
-
-def _forward(window: Window, x: Array, kernel: Array) -> Way:
+    if window.strides == (1, 1):
+        return with_gradient_by_offsets
     places = x[..., 0].size // (window.strides[0] * window.strides[1])
     return by_patches if places * kernel[..., 0].size <= FEW_NUMBERS else by_xla
 
 
 def by_xla(window: Window, x: Array, kernel: Array) -> Array:
     """The definition."""
+    return _by_xla(window, x, kernel, window.padding)
+
+
+def _by_xla(
+    window: Window, x: Array, kernel: Array, padding: str | Sequence[tuple[int, int]]
+) -> Array:
     return lax.conv_general_dilated(
         x,
         kernel,
         window_strides=window.strides,
-        padding=window.padding,
+        padding=padding,
         rhs_dilation=window.dilation,
         feature_group_count=window.groups,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
@@ -84,13 +88,20 @@ def by_patches(window: Window, x: Array, kernel: Array) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def with_gradient_by_offsets(window: Window, x: Array, kernel: Array) -> Array:
-    """The faster forward pass, with gradients by hand; strides of 1.
+    """XLA's forward pass, with gradients by hand; strides of 1.
+
+    Without any padding, XLA on a CPU first copies all patches. One row of zeros below the image,
+    whose outputs are cut off, keeps it from that: seconds of one core for 8 images, 3×3 "valid",
+    were 0.31 and then 0.12 for 73×73 pixels and 80 → 192 channels, 0.16 and 0.04 for 149×149 and
+    32 → 32.
 
     By the kernel: for each of its places one matrix product, of the pixels that it meets by the
     gradient of the outputs. By the input: the convolution of the outputs' gradient with the kernel
     turned about, which for strides of 1 is a convolution like any other.
     """
-    return _forward(window, x, kernel)(window, x, kernel)
+    if window.padding == "SAME":
+        return by_xla(window, x, kernel)
+    return _by_xla(window, x, kernel, [(0, 1), (0, 0)])[:, :-1]
 
 
 def _convolve_and_keep(
