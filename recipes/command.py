@@ -36,7 +36,9 @@ def run_command(
         sys.exit(_failure(str(error), 2))
     except KeyboardInterrupt:
         sys.exit(
-            _failure("interrupted; the same command with the same --out goes on from here", 130)
+            _failure(
+                "interrupted; the same command with --out and its folder goes on from here", 130
+            )
         )
 
 

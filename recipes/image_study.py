@@ -76,6 +76,9 @@ def run_study(study: Study, options: Options) -> None:
         flush=True,
     )
     folder = RunFolder(options.out or default_run_path(study.name))
+    print(
+        f"Results go to {folder.path}. If interrupted, go on with --out {folder.path}.", flush=True
+    )
     presets = {entry.label: _preset(entry, options) for entry in study.entries}
     # The number of seeds may differ: those that are complete are not trained again.
     continue_run(

@@ -32,5 +32,9 @@ def test_a_bar_has_the_figures(capsys):
         assert part in last
 
 
+def test_a_bar_of_a_run_that_ends_before_its_first_step():
+    Bar("seed 3").close()
+
+
 def test_captured_output_is_no_terminal():
     assert isinstance(shown("x"), Lines)

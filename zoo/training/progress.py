@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 from zoo.errors import require
 from zoo.training.history import Epoch
@@ -47,6 +47,7 @@ class Bar:
         self._tqdm = require("tqdm", "train").tqdm
         self._label, self._position = label, position
         self._validation: dict[str, str] = {}
+        self._bar: Any = None
 
     def start(self, step: int, total_steps: int) -> None:
         """Draws the bar."""
@@ -71,8 +72,9 @@ class Bar:
             self._validation = {"validation": f"{epoch.val_accuracy:.4f}"}
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
-        self._bar.close()
+        """Leaves the bar as it is; a run may also end before it has one."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class Lines:

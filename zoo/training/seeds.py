@@ -191,6 +191,7 @@ def _in_processes(job: _Job, seeds: tuple[int, ...], progress: bool) -> tuple[Fi
     finally:
         for worker in running.values():
             worker.process.kill()
+            worker.progress.close()
     return tuple(results[seed] for seed in seeds)
 
 
