@@ -1,11 +1,11 @@
 """What the recipes on NusaX share: the data as ids, options, presets, and `predict`."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from recipes.prediction import LoadedRun, load_model, print_probabilities
 from recipes.study import (
@@ -28,7 +28,7 @@ from zoo.data import (
     TextEncoder,
     load,
 )
-from zoo.errors import ZooError, check_positive, require, unknown_name
+from zoo.errors import ZooError, check_positive, require
 from zoo.training import TrainingConfig
 
 # The report does not say its optimiser, batch or epochs; these are Keras's defaults and epochs
@@ -46,9 +46,8 @@ class NusaXOptions(StudyOptions):
     """Options of the recipes on NusaX."""
 
     study: str | None = None
-    """Which study to run, or all of them; studies share their runs. Without it, the preset."""
-    preset: Literal["report", "best"] = "report"
-    """report: the report's best model, stopped early. best: the best one we know, from scratch."""
+    """Which study to run, or all of them; studies share their runs. Without it, one model is
+    trained and kept for predict."""
     lang: str = "ind"
     """The language of the texts, by its ISO 639-3 code; the report's is Indonesian."""
     length: int | None = None
@@ -114,14 +113,9 @@ def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
     return data, prepare
 
 
-def run_nusax(
-    recipe: str, options: NusaXOptions, studies: Sequence[Study], presets: Mapping[str, Study]
-) -> None:
-    """Runs studies, or a preset: the study of its name, whose first setting is the model."""
-    if options.preset not in presets:
-        raise unknown_name("preset of this recipe", options.preset, presets)
-    chosen = presets[options.preset] if options.study is None else None
-    asked = (chosen,) if chosen else choose_studies(studies, options.study)
+def run_nusax(recipe: str, options: NusaXOptions, studies: Sequence[Study], preset: Study) -> None:
+    """Runs studies or, where none is asked for, the preset; its first setting is the model."""
+    asked = (preset,) if options.study is None else choose_studies(studies, options.study)
     data, prepare = prepare_texts(options)
     if options.epochs is not None:
         asked = tuple(with_epochs(study, options.epochs) for study in asked)
@@ -132,8 +126,8 @@ def run_nusax(
     folder = run_studies(
         recipe, asked, prepare, options, {"dataset": data.name, "source": data.source}
     )
-    if chosen:
-        keep_model(folder, chosen.name, chosen.settings[0].label)
+    if options.study is None:
+        keep_model(folder, preset.name, preset.settings[0].label)
 
 
 def predict_text(options: PredictOptions) -> None:

@@ -153,6 +153,15 @@ def choose_studies(studies: Sequence[Study], name: str | None) -> tuple[Study, .
     return tuple(study for study in studies if study.name == name)
 
 
+def check_study_or_preset(study: str | None, preset: str) -> None:
+    """Raises where both are asked for: one would be left out in silence."""
+    if study is not None and preset != "report":
+        raise ZooError(
+            f"study and preset exclude each other, got study {study!r} and preset {preset!r}: a "
+            "study has its own settings."
+        )
+
+
 def with_epochs(study: Study, epochs: int) -> Study:
     """The study with another number of epochs in all its settings."""
     settings = tuple(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.functional.cases import zoo_error
-from zoo.data import TextConfig, TextEncoder, drop_pieces, drop_words
+from zoo.data import NGramEncoder, TextConfig, TextEncoder, drop_pieces, drop_words
 from zoo.errors import ZooError
 
 TEXTS = ["Makanan enak, enak sekali!", "makanan TIDAK enak", "Sekali lagi"]
@@ -110,6 +110,17 @@ def test_bad_options():
         TextConfig(length=0)
     with zoo_error("texts must have words that come up at least 9 times, got none in 3 texts."):
         TextEncoder.fit(TEXTS, TextConfig(min_count=9))
+
+
+@pytest.mark.parametrize("kind", [TextEncoder, NGramEncoder])
+def test_what_are_no_texts(kind):
+    encoder = kind.fit(TEXTS)
+    for call in (kind.fit, encoder.encode):
+        with zoo_error("texts must be several strings, got one: ['enak'] is a list of it."):
+            call("enak")
+        with zoo_error("texts must be strings, got nan in row 1."):
+            call(["enak", float("nan")])
+    np.testing.assert_array_equal(encoder.encode(np.array(TEXTS)), encoder.encode(TEXTS))
 
 
 def test_words_left_out_at_random():

@@ -33,7 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "inception_gru": {"input_shape": (75, 77, 2), "until": "mixed1", "frozen_until": "mixed0"},
 }
 # Sizes that would only make a model deeper, and slow to compile.
-DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3}
+DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3, "readers": 1}
 LABELS = jnp.arange(BATCH) % CLASSES
 
 
@@ -246,3 +246,18 @@ def test_an_image_too_small_for_the_windows():
         "pooling, got (3, 28, 1)."
     ):
         zoo.create_model("fashion_mnist_cnn", rngs=nnx.Rngs(0), input_shape=(3, 28, 1))
+
+
+def test_blocks_of_several_convolutions():
+    def deep(**options):
+        return zoo.create_model("cifar10_cnn", rngs=nnx.Rngs(0), filters=(2, 3), **options)
+
+    model = nnx.eval_shape(lambda: deep(convolutions=(1, 2)))
+    kernels = [layer.kernel.shape for block in model.blocks for layer in block.convolutions]
+    assert kernels == [(3, 3, 3, 2), (3, 3, 2, 3), (3, 3, 3, 3)]
+    with zoo_error(
+        "convolutions must be one number, or one for each of the 2 blocks, got (1, 2, 1)."
+    ):
+        deep(convolutions=(1, 2, 1))
+    with zoo_error("convolutions must be a positive integer, got 0."):
+        deep(convolutions=(1, 0))

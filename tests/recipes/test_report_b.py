@@ -7,17 +7,22 @@ import sys
 from pathlib import Path
 
 import datasets
+import jax
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+from flax import nnx
 from PIL import Image
 
+import zoo
 from recipes import cifar10_cnn, nusax_lstm, nusax_rnn
 from recipes.cifar10_cnn import CIFAR10Options
 from recipes.nusax import NusaXOptions, prepare_texts
+from recipes.nusax_lstm import LSTMOptions
 from recipes.study import describe
 from tests.functional.cases import zoo_error
+from zoo.explain import count_parameters
 from zoo.reports import RunFolder
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +78,7 @@ def text_run(tmp_path_factory, environment) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        nusax_lstm.main(NusaXOptions(**{**QUICK, "epochs": 25}, length=6, out=out))
+        nusax_lstm.main(LSTMOptions(**{**QUICK, "epochs": 25}, length=6, out=out))
     return out
 
 
@@ -95,16 +100,29 @@ def test_a_preset_learns_and_has_its_reports(text_run):
         assert path.stat().st_size > 0
 
 
-@pytest.mark.parametrize("recipe", [nusax_lstm, nusax_rnn], ids=lambda recipe: recipe.NAME)
-def test_every_setting_of_every_study_can_be_prepared_and_is_one_run(recipe):
+@pytest.mark.parametrize(
+    ("recipe", "presets"),
+    [(nusax_lstm, tuple(nusax_lstm.PRESETS.values())), (nusax_rnn, (nusax_rnn.REPORT,))],
+    ids=["nusax_lstm", "nusax_rnn"],
+)
+def test_every_setting_of_every_study_can_be_prepared_and_is_one_run(recipe, presets):
     _, prepare = prepare_texts(NusaXOptions(progress=False))
-    for study in (*recipe.STUDIES, *recipe.PRESETS.values()):
+    for study in (*recipe.STUDIES, *presets):
         found = [json.dumps(describe(s, prepare(s)), sort_keys=True) for s in study.settings]
         assert len(set(found)) == len(found), study.name
         labels = {setting.label for setting in study.settings}
         for finding in study.findings:
             named = {name for pair in finding.higher for name in pair if isinstance(name, str)}
             assert named <= labels
+
+
+def test_each_reader_of_the_best_model_has_a_version_of_the_batch():
+    readers = [s for s in nusax_lstm.PIECES.settings if "readers" in s.options]
+    assert [s.options["readers"] for s in readers] == [1, 1, nusax_lstm.READERS]
+    for setting in readers:
+        batch = jax.ShapeDtypeStruct((32, 50, 20), "int32")
+        out = jax.eval_shape(setting.augment, jax.random.key(0), batch)
+        assert out.shape[0] == 32 * setting.options["readers"]
 
 
 def test_the_studies_of_the_report_are_all_there():
@@ -114,6 +132,14 @@ def test_the_studies_of_the_report_are_all_there():
     assert names[:4] == ["layers", "filters", "kernel", "pooling"]
     for recipe in (nusax_lstm, cifar10_cnn):
         assert {"learning", "regularisation"} <= {study.name for study in recipe.STUDIES}
+
+
+def test_the_best_plain_cnn_is_of_the_family():
+    (setting,) = cifar10_cnn.PRESETS["best"].settings
+    model = nnx.eval_shape(
+        lambda: zoo.create_model(setting.model, rngs=nnx.Rngs(0), **setting.options)
+    )
+    assert count_parameters(model) <= 1_500_000
 
 
 def test_a_study_of_texts(tmp_path):
@@ -188,6 +214,15 @@ def test_images_from_training_to_prediction(environment, tmp_path):
     bad = command(environment, "recipes.cifar10_cnn", "predict", run, str(tmp_path / "no.png"))
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr.startswith(f"error: predict: the image in {tmp_path / 'no.png'} is damaged")
+
+
+@pytest.mark.parametrize("options", [LSTMOptions, CIFAR10Options])
+def test_a_study_and_a_preset_are_not_asked_for_at_once(options):
+    with zoo_error(
+        "study and preset exclude each other, got study 'layers' and preset 'best': a study has "
+        "its own settings."
+    ):
+        options(study="layers", preset="best")
 
 
 @pytest.mark.parametrize(

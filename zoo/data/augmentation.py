@@ -125,14 +125,14 @@ def drop_pieces(key: jax.Array, ids: jax.Array, *, rate: float) -> jax.Array:
 def in_copies(
     augment: Callable[[jax.Array, jax.Array], jax.Array], copies: int
 ) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """An augmentation that gives `copies` versions of each image instead of one.
+    """An augmentation that gives `copies` versions of each example instead of one.
 
     Args:
-        augment: `(key, images [B, H, W, C]) -> images [B, H, W, C]`.
+        augment: `(key, batch [B, ...]) -> [B, ...]`.
         copies: at least 1.
 
     Returns:
-        `(key, images [B, H, W, C]) -> [copies · B, H, W, C]`: a version of the whole batch after
+        `(key, batch [B, ...]) -> [copies · B, ...]`: a version of the whole batch after
         the other, each drawn with a key of its own.
 
     Source: "batch augmentation" of Hoffer et al., 2020, https://arxiv.org/abs/1901.09335
@@ -145,9 +145,9 @@ def _copies(
     augment: Callable[[jax.Array, jax.Array], jax.Array],
     copies: int,
     key: jax.Array,
-    images: jax.Array,
+    batch: jax.Array,
 ) -> jax.Array:
-    versions = [augment(one_key, images) for one_key in jax.random.split(key, copies)]
+    versions = [augment(one_key, batch) for one_key in jax.random.split(key, copies)]
     return jnp.concatenate(versions)
 
 

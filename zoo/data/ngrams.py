@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.text import PAD, SPECIAL, UNKNOWN, normalizer, words_only
+from zoo.data.text import PAD, SPECIAL, UNKNOWN, check_texts, normalizer, words_only
 from zoo.errors import ZooError, check_positive, require
 
 
@@ -61,9 +61,9 @@ class NGramEncoder:
         """The vocabulary of `texts`, which should be the training split and nothing else.
 
         Raises:
-            ZooError: no text has anything to learn.
+            ZooError: no text has anything to learn, or what is given are not texts.
         """
-        texts = list(map(str, texts))
+        texts = check_texts(texts)
         library = require("tokenizers", "data")
         tokenizer = library.Tokenizer(library.models.WordLevel({}, unk_token=SPECIAL[UNKNOWN]))
         tokenizer.normalizer = normalizer(library, config.lower)
@@ -122,8 +122,12 @@ class NGramEncoder:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
-        """Texts to ids `[N, length, per_word]`, int32, cut where too long."""
-        texts = list(map(str, texts))
+        """Texts to ids `[N, length, per_word]`, int32, cut where too long.
+
+        Raises:
+            ZooError: what is given are not texts.
+        """
+        texts = check_texts(texts)
         ids = np.full((len(texts), *self.shape), PAD, np.int32)
         for row, text in enumerate(texts):
             for i, word in enumerate(self._split(text)[: self.length]):
@@ -133,7 +137,7 @@ class NGramEncoder:
 
     def count(self, text: str) -> tuple[int, int]:
         """Words in a text, however long it is, and in how many of them anything is known."""
-        words = self._split(str(text))
+        words = self._split(text)
         return len(words), sum(self._bag(word) != [UNKNOWN] for word in words)
 
     def _split(self, text: str) -> list[str]:

@@ -57,9 +57,9 @@ class TextEncoder:
         """The vocabulary of `texts`, which should be the training split and nothing else.
 
         Raises:
-            ZooError: no text has anything to learn.
+            ZooError: no text has anything to learn, or what is given are not texts.
         """
-        texts = list(map(str, texts))
+        texts = check_texts(texts)
         library = require("tokenizers", "data")
         model, pre_tokenizer, trainer = _parts(library, config)
         tokenizer = library.Tokenizer(model)
@@ -132,15 +132,30 @@ class TextEncoder:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, texts: Iterable[str]) -> np.ndarray:
-        """Texts to ids `[N, length]`, int32, padded on the right with 0, cut where too long."""
-        encoded = self._tokenizer.encode_batch(list(map(str, texts)))
+        """Texts to ids `[N, length]`, int32, padded on the right with 0, cut where too long.
+
+        Raises:
+            ZooError: what is given are not texts.
+        """
+        encoded = self._tokenizer.encode_batch(check_texts(texts))
         return np.array([row.ids for row in encoded], np.int32).reshape(len(encoded), self.length)
 
     def count(self, text: str) -> tuple[int, int]:
         """Pieces in a text, however long it is, and how many of them the vocabulary knows."""
-        whole = self._tokenizer.encode(str(text))
+        whole = self._tokenizer.encode(text)
         ids = [i for part in (whole, *whole.overflowing) for i in part.ids if i != PAD]
         return len(ids), sum(i != UNKNOWN for i in ids)
+
+
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """The texts as a list, or an error: one string, taken letter by letter, would be many texts."""
+    if isinstance(texts, str):
+        raise ZooError(f"texts must be several strings, got one: [{texts!r}] is a list of it.")
+    texts = list(texts)
+    for row, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ZooError(f"texts must be strings, got {text!r} in row {row}.")
+    return list(map(str, texts))  # NumPy's strings as Python's
 
 
 def normalizer(library: Any, lower: bool) -> Any:

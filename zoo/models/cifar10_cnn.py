@@ -16,13 +16,13 @@ from zoo.models.registry import register_model
 class CIFAR10CNNConfig:
     """Sizes of the model; the defaults are the report's reference.
 
-    Every block of the model has `convolutions` layers of the block's number of filters and a
-    pooling; there is a block for each entry of `filters`.
+    A block is convolutions with its number of filters, and a pooling; there is a block for each
+    entry of `filters`. `convolutions` says how many layers each has, or all of them.
     """
 
     input_shape: tuple[int, int, int] = (32, 32, 3)
     filters: tuple[int, ...] = (32, 64, 128)
-    convolutions: int = 1
+    convolutions: int | tuple[int, ...] = 1
     kernel_size: int = 3
     pooling: Literal["max", "average"] = "max"
     hidden: int = 128
@@ -38,11 +38,23 @@ class CIFAR10CNNConfig:
             )
         for filters in self.filters:
             check_positive(filters=filters)
-        check_positive(
-            convolutions=self.convolutions, kernel_size=self.kernel_size, hidden=self.hidden
-        )
+        for convolutions in self.layers:
+            check_positive(convolutions=convolutions)
+        if len(self.layers) != len(self.filters):
+            raise ZooError(
+                f"convolutions must be one number, or one for each of the {len(self.filters)} "
+                f"blocks, got {self.convolutions!r}."
+            )
+        check_positive(kernel_size=self.kernel_size, hidden=self.hidden)
         if self.pooling not in ("max", "average"):
             raise ZooError(f"pooling must be 'max' or 'average', got {self.pooling!r}.")
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """How many convolutions each block has."""
+        if isinstance(self.convolutions, tuple):
+            return self.convolutions
+        return (self.convolutions,) * len(self.filters)
 
 
 @register_model("cifar10_cnn", CIFAR10CNNConfig)
@@ -65,8 +77,8 @@ class CIFAR10CNN(nnx.Module):
         self.config = config
         height, width, channels = config.input_shape
         blocks = []
-        for filters in config.filters:
-            blocks.append(_Block(channels, filters, config, rngs=rngs))
+        for filters, layers in zip(config.filters, config.layers, strict=True):
+            blocks.append(_Block(channels, filters, layers, config, rngs=rngs))
             height, width, channels = -(-height // 2), -(-width // 2), filters
         self.blocks = nnx.List(blocks)
         self.flatten = Flatten()
@@ -83,8 +95,16 @@ class CIFAR10CNN(nnx.Module):
 
 
 class _Block(nnx.Module):
-    def __init__(self, in_features: int, filters: int, config: CIFAR10CNNConfig, *, rngs: nnx.Rngs):
-        widths = [in_features] + [filters] * (config.convolutions - 1)
+    def __init__(
+        self,
+        in_features: int,
+        filters: int,
+        layers: int,
+        config: CIFAR10CNNConfig,
+        *,
+        rngs: nnx.Rngs,
+    ):
+        widths = [in_features] + [filters] * (layers - 1)
         self.convolutions = nnx.List(
             Conv2D(
                 width,
