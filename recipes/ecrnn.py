@@ -12,6 +12,9 @@ picture, the confusion matrix of the best, and what the RNN is given.
     python -m recipes.ecrnn --ablation --out runs/a        what of ECRNN makes the difference
     python -m recipes.ecrnn --budget full                  all images; for a GPU
 
+The small budget's 201 steps are enough for the CNN to learn but not for an RNN on top of it: it
+compares how fast the families learn, and how good they become is for the full one to say.
+
 On two cores the first of these is estimated at 53 minutes (how, stands in `ecrnn_settings`), and
 the ablation adds about a third. A study is a list of runs. One that was interrupted goes on with
 the same command and the same --out, which may also ask for more of the grid, for more seeds or
