@@ -29,6 +29,11 @@ MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
 ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
 STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
+STUDIES_PAGE = PICTURES / "studies.md"
+STUDIES_TITLE = """# The studies of report B
+
+Written by `python -m recipes.readme --studies` from the run folders of the commands below the
+tables. How a study is made and tested stands in the README."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,11 @@ def main(options: ReadmeOptions) -> None:
         _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn, "ecrnn-*.png")
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
+        about = machines(studies)
         tables = [part for run in studies for part in studies_of(run)]
-        _rewrite(STUDIES, (*tables, machines(studies)))
+        PICTURES.mkdir(exist_ok=True)
+        STUDIES_PAGE.write_text("\n\n".join((STUDIES_TITLE, *tables, about)) + "\n")
+        _rewrite(STUDIES, (*[part for run in studies for part in presets_of(run)], about))
     folders = (*options.runs, *options.times, *own_parts)
     print(f"{README} has the results of {', '.join(map(str, folders))}.")
 
@@ -117,11 +125,27 @@ def training_sentence(run: Mapping[str, Any]) -> str:
 
 def studies_of(run: Mapping[str, Any]) -> list[str]:
     """The table of each study of a run, the command that made it, and what became of findings."""
+    return [part for figures in run["studies"].values() for part in _study_parts(figures)]
+
+
+def presets_of(run: Mapping[str, Any]) -> list[str]:
+    """The same of a run's presets; of its other studies only what became of findings."""
     parts = []
-    for figures in run["studies"].values():
-        parts += [study_table(figures).markdown(), f"`{figures['command']}`"]
-        parts += [f"- {finding['sentence']}" for finding in figures["findings"]]
+    for name, figures in run["studies"].items():
+        if name in ("report", "best"):
+            parts += _study_parts(figures)
+        elif figures["findings"]:
+            parts += [f"{figures['title']} (`{figures['command']}`):", _sentences(figures)]
     return parts
+
+
+def _study_parts(figures: Mapping[str, Any]) -> list[str]:
+    parts = [study_table(figures).markdown(), f"`{figures['command']}`"]
+    return [*parts, _sentences(figures)] if figures["findings"] else parts
+
+
+def _sentences(figures: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {finding['sentence']}" for finding in figures["findings"])
 
 
 def _rewrite(
@@ -197,10 +221,8 @@ def machines(runs: Sequence[Mapping[str, Any]]) -> str:
 def _machine(run: Mapping[str, Any]) -> str:
     about = run["environment"]
     versions = ", ".join(f"{name} {about[name]}" for name in ("jax", "jaxlib", "flax", "optax"))
-    return (
-        f"{about['cpu']}, {about['cores']} cores, {about['device']}, Python {about['python']}, "
-        f"{versions}"
-    )
+    cores = "1 core" if about["cores"] == 1 else f"{about['cores']} cores"
+    return f"{about['cpu']}, {cores}, {about['device']}, Python {about['python']}, {versions}"
 
 
 if __name__ == "__main__":

@@ -181,21 +181,29 @@ def test_studies_by_name():
         choose_studies(studies, "filter")
 
 
-def test_the_readme_gets_tables_commands_and_findings(done, tmp_path, monkeypatch):
+def test_the_readme_gets_findings_and_a_page_gets_the_tables(done, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     begin, end = readme.STUDIES
     Path("README.md").write_text(f"before\n{begin}\nwritten before\n{end}\nafter\n")
     readme.main(readme.ReadmeOptions(studies=(done,)))
-    text = Path("README.md").read_text()
-    assert text.startswith(f"before\n{begin}\n\n**Number of filters, 2 seeds")
-    assert text.endswith(f"\n\n{end}\nafter\n")
+    text, page = Path("README.md").read_text(), Path("docs/studies.md").read_text()
     metrics = json.loads((done / "metrics.json").read_text())["studies"]
-    for study in metrics.values():
-        assert f"`{study['command']}`" in text
-        assert f"| {next(iter(study['settings']))} " in text
-    assert f"- {metrics['filters']['findings'][0]['sentence']}" in text
+    assert text.startswith(f"before\n{begin}\n\nNumber of filters (`")
+    assert text.endswith(f"\n\n{end}\nafter\n")
     assert "written before" not in text
-    assert "digits from here" in text
+    for study in metrics.values():
+        assert f"`{study['command']}`" in page
+        assert f"| {next(iter(study['settings']))} " in page
+    for where in (text, page):
+        assert f"- {metrics['filters']['findings'][0]['sentence']}" in where
+        assert "digits from here" in where
+
+
+def test_the_readme_has_the_table_of_a_preset(done):
+    metrics = json.loads((done / "metrics.json").read_text())
+    preset = {"studies": {"report": metrics["studies"]["filters"]}}
+    table = readme.presets_of(preset)[0]
+    assert table.startswith("**Number of filters, 2 seeds")
 
 
 def test_bad_studies(prepared):
