@@ -170,6 +170,13 @@ def test_configs(described: Any, says: str, tmp_path: Path) -> None:
     refused(write(tmp_path / "model.keras", described), says)
 
 
+def test_a_name_that_only_keras2_allows_is_read_and_not_written(tmp_path: Path) -> None:
+    model = zoo.keras.load_model(write(tmp_path / "model.keras", dense(name="block/dense")))
+    np.testing.assert_array_equal(model(np.ones((1, 3), np.float32)), [[3, 3]])
+    with pytest.raises(ZooError, match="model/block/dense: Keras 3 allows no '/' in the name"):
+        zoo.keras.save_model(model, tmp_path / "new.keras")
+
+
 def test_of_very_many_problems_the_first_are_listed(tmp_path: Path) -> None:
     more = [{**LAYERS[1], "class_name": "Swirl", "config": {"name": f"s{i}"}} for i in range(300)]
     text = refused(
