@@ -57,3 +57,14 @@ def test_weights_alone(case: Case, library: Any, tmp_path: Path) -> None:
         model.save_weights(tmp_path / name)
         zoo.keras.load_weights(ours, tmp_path / name)
         assert_same_predictions(ours, expected(model, case.inputs), case.inputs)
+
+
+def test_integers_meet_a_batch_norm(keras: Any, tmp_path: Path) -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3)
+    model = keras.Sequential(
+        [keras.Input((4, 4, 3), dtype="uint8"), keras.layers.BatchNormalization()]
+    )
+    randomize(model)
+    model.save(tmp_path / "model.keras")
+    ours = zoo.keras.load_model(tmp_path / "model.keras")
+    assert_same_predictions(ours, expected(model, pixels), pixels)

@@ -170,6 +170,13 @@ def test_configs(described: Any, says: str, tmp_path: Path) -> None:
     refused(write(tmp_path / "model.keras", described), says)
 
 
+def test_a_name_that_only_keras2_allows_is_read_and_not_written(tmp_path: Path) -> None:
+    model = zoo.keras.load_model(write(tmp_path / "model.keras", dense(name="block/dense")))
+    np.testing.assert_array_equal(model(np.ones((1, 3), np.float32)), [[3, 3]])
+    with pytest.raises(ZooError, match="model/block/dense: Keras 3 allows no '/' in the name"):
+        zoo.keras.save_model(model, tmp_path / "new.keras")
+
+
 def test_of_very_many_problems_the_first_are_listed(tmp_path: Path) -> None:
     more = [{**LAYERS[1], "class_name": "Swirl", "config": {"name": f"s{i}"}} for i in range(300)]
     text = refused(
@@ -195,7 +202,11 @@ def tensor(layer: str, call: int = 0, output: int = 0) -> dict[str, Any]:
 
 def functional(*arguments: Any, inputs: Any = "input", output: int = 0, **keywords: Any) -> Any:
     """A Functional model with one call of its Dense layer."""
-    node = {"args": arguments, "kwargs": keywords}
+    return wired({"args": arguments, "kwargs": keywords}, inputs, output)
+
+
+def wired(node: Any, inputs: str = "input", output: int = 0) -> Any:
+    """The same with the call as it is written."""
     layers = [
         {**LAYERS[0], "name": "input", "inbound_nodes": []},
         {**LAYERS[1], "name": "dense", "inbound_nodes": [node]},
@@ -223,6 +234,11 @@ def functional(*arguments: Any, inputs: Any = "input", output: int = 0, **keywor
         (functional(tensor("input"), training=True), "call 0 with training=True is not supported"),
         (functional(tensor("input"), inputs="input input"), "names 'input', twice"),
         (functional(tensor("input"), inputs="dense"), "names 'dense', which is no input"),
+        (wired({}), "call 0 is not understood ('args')"),
+        (wired(5), "call 0 is not understood"),
+        (wired([["input", 0]]), "call 0 is not understood"),
+        (wired([["input", 0, 0, [1]]]), "call 0 is not understood"),
+        (wired([["input", 0, 0, {"a": {"b": 1}}]]), "call 0 with a="),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )

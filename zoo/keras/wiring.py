@@ -111,21 +111,8 @@ class Wiring:
         given = [
             self._config.get("build_input_shape"),
             build.get("input_shape") if isinstance(build, Mapping) else None,
+            *(_input_shapes(self._entries[names[0]]) if names else ()),
         ]
-        if names:
-            first = self._entries[names[0]]
-            config = first.get("config")
-            if isinstance(config, Mapping):
-                given += [config.get("batch_input_shape"), config.get("batch_shape")]
-                if first.get("class_name") in MODELS and isinstance(config.get("layers"), list):
-                    inner = config["layers"][0] if config["layers"] else {}
-                    if isinstance(inner, Mapping) and self.is_input(inner):
-                        inner_config = inner.get("config")
-                        if isinstance(inner_config, Mapping):
-                            given += [
-                                inner_config.get("batch_shape"),
-                                inner_config.get("batch_input_shape"),
-                            ]
         for shape in given:
             if shape is not None and _is_shape(shape):
                 return tuple(shape[1:])
@@ -176,8 +163,8 @@ class Wiring:
     def _call(self, name: str, index: int, node: Any) -> Call | None:
         operation = is_operation(self._entries[name])
         try:
-            keras3 = isinstance(node, Mapping) and not all(map(_is_ref, node.values()))
-            arguments, keywords = (self._keras3_call if keras3 else self._keras2_call)(node)
+            keras2 = not isinstance(node, Mapping) or (node and all(map(_is_ref, node.values())))
+            arguments, keywords = (self._keras2_call if keras2 else self._keras3_call)(node)
         except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
             self._problem(f"call {index} is not understood ({error})", name)
             return None
@@ -254,6 +241,8 @@ class Wiring:
     def _keras2_value(self, value: Any) -> Any:
         if _is_ref(value) and value[0] in self._entries:
             return self._ref(value, 1)
+        if isinstance(value, Mapping):
+            return Named(tuple((k, self._keras2_value(v)) for k, v in value.items()))
         if isinstance(value, list):
             return tuple(self._keras2_value(item) for item in value)
         return value
@@ -349,6 +338,17 @@ def is_operation(entry: Mapping[str, Any]) -> bool:
     return (isinstance(arguments, list) and len(arguments) > 1) or (
         isinstance(config, Mapping) and arguments is not None and "trainable" not in config
     )
+
+
+def _input_shapes(entry: Any) -> Iterator[Any]:
+    """What a layer says of its input's shape, or a model of that of its first layer."""
+    config = entry.get("config") if isinstance(entry, Mapping) else None
+    if isinstance(config, Mapping):
+        yield config.get("batch_input_shape")
+        yield config.get("batch_shape")
+        layers = config.get("layers")
+        if isinstance(layers, list) and layers:
+            yield from _input_shapes(layers[0])
 
 
 def _names(structure: Any) -> Any:

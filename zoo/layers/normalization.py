@@ -53,7 +53,9 @@ class BatchNormalization(Layer):
         )
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """`[B, ..., features]`, kept."""
+        """`[B, ..., features]`, kept, as floats."""
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            x = jnp.asarray(x, jnp.float32)  # pixels may come as they are stored
         y, stats = F.batch_norm(
             self.params,
             F.BatchNormStats(self.moving_mean[...], self.moving_variance[...]),
