@@ -18,6 +18,7 @@ from zoo.data import Split, unit_range
 from zoo.errors import ZooError
 from zoo.models import weights_of
 from zoo.training import TrainingConfig, fit
+from zoo.training.checkpoints import Checkpoints
 
 from .conftest import Tiny, noise
 
@@ -161,6 +162,7 @@ sys.path.insert(0, {tests!r})
 from tests.training.conftest import Tiny, blobs, noise
 from zoo.models import weights_of
 from zoo.training import TrainingConfig, fit
+from zoo.training.checkpoints import Checkpoints
 import zoo.training.loop as module
 
 module._SECONDS_PER_CALL = 0.0  # one step a call, so that the kill comes between two of them
@@ -259,3 +261,23 @@ def test_whatever_the_bits_depend_on_is_a_part_of_the_run(
             change = {name: Split(split.x[::-1], split.y)}
     with pytest.raises(ZooError, match=message):
         run(**change)
+
+
+def test_a_full_disk_is_one_error_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    (tmp_path / "4.orbax-checkpoint-tmp").mkdir()  # of a run that was killed
+    checkpoints = Checkpoints(tmp_path, {})
+    assert list(tmp_path.iterdir()) == []
+
+    def save(step, **_):
+        (tmp_path / f"{step}.orbax-checkpoint-tmp").mkdir()
+        raise ValueError("RESOURCE_EXHAUSTED: No space left on device\nand a page more")
+
+    monkeypatch.setattr(checkpoints._manager, "save", save)
+    with pytest.raises(ZooError) as caught:
+        checkpoints.save(5, {"x": np.zeros(2)}, {})
+    assert str(caught.value) == (
+        f"the checkpoint of step 5 cannot be written to {tmp_path}: RESOURCE_EXHAUSTED: No space "
+        "left on device."
+    )
+    assert list(tmp_path.iterdir()) == []
+    checkpoints.close()

@@ -4,6 +4,7 @@ import gc
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ class Checkpoints:
         self._run = json.loads(json.dumps(run))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._remove_halves()
             self._manager = self._orbax.CheckpointManager(
                 self.folder,
                 options=self._orbax.CheckpointManagerOptions(
@@ -53,14 +55,15 @@ class Checkpoints:
         arrays = named_arrays(state)
         about = {"run": self._run, "digest": digest(arrays), "notes": dict(notes)}
         args = self._orbax.args
+        parts = args.Composite(state=args.StandardSave(arrays), about=args.JsonSave(about))
         try:
-            self._manager.save(
-                step,
-                args=args.Composite(state=args.StandardSave(arrays), about=args.JsonSave(about)),
-            )
-        except OSError as error:
+            with _without_echoes():
+                self._manager.save(step, args=parts)
+        except (OSError, ValueError) as error:  # Orbax has a full disk as the one or the other
+            self._remove_halves()
             raise ZooError(
-                f"the checkpoint of step {step} cannot be written to {self.folder}: {error}."
+                f"the checkpoint of step {step} cannot be written to {self.folder}: "
+                f"{_in_short(error)}."
             ) from error
 
     def restore(self, template: Any) -> tuple[Any, dict[str, Any]] | None:
@@ -74,31 +77,38 @@ class Checkpoints:
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
             with _without_echoes():
-                try:
-                    arrays, about = self._read(step)
-                except Exception as error:  # a damaged file can fail in any way
-                    reason = str(error).split("\n")[0][:200]
-                    _log.warning(
-                        "The checkpoint of step %d in %s is damaged and left out: %s",
-                        *(step, self.folder, reason),
-                    )
-                    self._manager.delete(step)
-                    continue
+                stored = self._read(step)
+                gc.collect()  # the errors of further reads are logged when they are collected
+            if isinstance(stored, str):
+                _log.warning(
+                    "The checkpoint of step %d in %s is damaged and left out: %s",
+                    *(step, self.folder, stored),
+                )
+                self._manager.delete(step)
+                continue
+            arrays, about = stored
             self._check_same("run", about["run"], self._run)
             self._check_same("model", _forms(arrays), _forms(named_arrays(template)))
             return with_arrays(template, arrays), about["notes"]
         return None
 
-    def _read(self, step: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The arrays of a state and what was saved about it; raises anything if it is damaged."""
+    def _read(self, step: int) -> tuple[dict[str, Any], dict[str, Any]] | str:
+        """The arrays of a state and what was saved about it; or how it is damaged."""
         args = self._orbax.args
-        stored = self._manager.restore(
-            step, args=args.Composite(state=args.StandardRestore(), about=args.JsonRestore())
-        )
-        arrays, about = stored["state"], stored["about"]
-        if {"run", "notes"} - about.keys() or digest(arrays) != about["digest"]:
-            raise ValueError("its arrays are not the ones that were written")
+        parts = args.Composite(state=args.StandardRestore(), about=args.JsonRestore())
+        try:
+            stored = self._manager.restore(step, args=parts)
+            arrays, about = stored["state"], stored["about"]
+            if {"run", "notes"} - about.keys() or digest(arrays) != about["digest"]:
+                return "its arrays are not the ones that were written"
+        except Exception as error:  # a damaged file can fail in any way
+            return _in_short(error)
         return arrays, about
+
+    def _remove_halves(self) -> None:
+        """Removes what a kill or a full disk has left of a state that was being written."""
+        for half in self.folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(half, ignore_errors=True)
 
     def newest(self) -> str:
         """Where the newest state is, in words."""
@@ -129,13 +139,19 @@ def _forms(arrays: Mapping[str, Any]) -> dict[str, str]:
     return {name: f"{array.dtype} of shape {array.shape}" for name, array in arrays.items()}
 
 
+def _in_short(error: Exception) -> str:
+    return str(error).split("\n")[0][:200].rstrip(".")
+
+
 @contextmanager
 def _without_echoes() -> Iterator[None]:
-    """Keeps asyncio from logging, one by one, the other reads that failed along with the first."""
-    logger = logging.getLogger("asyncio")
-    logger.disabled, before = True, logger.disabled
+    """Keeps Orbax from logging the error that it raises, and others that failed along with it."""
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
     try:
         yield
     finally:
-        gc.collect()  # an error that nobody took is logged when it is collected
-        logger.disabled = before
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
