@@ -50,7 +50,7 @@ class Window(NamedTuple):
 Way: TypeAlias = Callable[[Window, Array, Array], Array]
 
 # A filter of at most this many numbers (3×3 over up to three channels) is cheaper as one matrix
-# product, gradients included: there is little to copy.
+# product, gradients included: there is little to copy. Over a single channel, only with gradients.
 FEW_PRODUCTS = 27
 # So is, in training, the forward pass of any filter while all patches together have at most this
 # many numbers (32 MB): a batch of 32 to 64. Beyond it copying them costs more than it saves.
