@@ -18,6 +18,7 @@ from zoo.functional.convolution_ways import (
     by_xla,
     fastest_on_cpu,
     padded_by_xla,
+    trained_by_patches,
     with_gradient_by_offsets,
 )
 
@@ -88,6 +89,8 @@ def test_conv2d(
 @pytest.mark.parametrize(
     ("kernel", "strides", "dilation", "groups", "channels", "way"),
     [
+        ((3, 3), (1, 1), (1, 1), 1, 1, trained_by_patches),
+        ((2, 4), (1, 2), (1, 1), 1, 1, trained_by_patches),
         ((3, 3), (1, 1), (1, 1), 1, 3, by_patches),
         ((3, 3), (1, 1), (1, 1), 1, 4, with_gradient_by_offsets),
         ((2, 4), (1, 1), (2, 1), 1, 6, with_gradient_by_offsets),

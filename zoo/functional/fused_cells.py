@@ -10,11 +10,12 @@ where `weights` is made of the layer's own kernel, bias and recurrent kernel. A 
 loop all gates with a sigmoid or a tanh are one tanh over neighbouring columns.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
+import numpy as np
 
 from zoo.functional._arrays import Array
 from zoo.functional.activations import activation as activation_named
@@ -48,7 +49,7 @@ def lstm_cell(activation: str, recurrent_activation: str) -> Cell:
 
     def weights(params: RecurrentParams) -> Array:
         i, f, g, o = jnp.split(_stacked(params), 4, axis=1)
-        return jnp.concatenate((scale * i, scale * f, scale * o, g), axis=1)
+        return _scaled((i, f, o, g), (scale, scale, scale, 1))
 
     def mix(gates: Blocks, state: Blocks) -> Blocks:
         i, f, o, g = gates
@@ -77,8 +78,7 @@ def gru_cell(activation: str, recurrent_activation: str) -> Cell:
             of_x, of_h = (jnp.asarray(row)[None] for row in params.bias)
             of_both = _blocks(of_x, units, (2, 0, 1, None)) + _blocks(of_h, units, (None, 0, 1, 2))
             rows.insert(1, of_both)
-        x, z, r, h = jnp.split(jnp.concatenate(rows), 4, axis=1)
-        return jnp.concatenate((x, scale * z, scale * r, h), axis=1)
+        return _scaled(jnp.split(jnp.concatenate(rows), 4, axis=1), (1, scale, scale, 1))
 
     def mix(gates: Blocks, state: Blocks) -> Blocks:
         x, z, r, h = gates
@@ -93,6 +93,12 @@ def _blocks(weights: Array, units: int, order: tuple[int | None, ...]) -> Array:
     blocks = [weights[:, start : start + units] for start in range(0, weights.shape[1], units)]
     nothing = jnp.zeros_like(blocks[0])
     return jnp.concatenate([nothing if k is None else blocks[k] for k in order], axis=1)
+
+
+def _scaled(blocks: Sequence[Array], scales: tuple[float, ...]) -> Array:
+    """Blocks side by side, each times its number; in one go, for there is less to compile."""
+    row = np.repeat(np.array(scales), blocks[0].shape[1])
+    return jnp.concatenate(blocks, axis=1) * jnp.asarray(row, blocks[0].dtype)[None]
 
 
 def _stacked(params: RecurrentParams) -> Array:

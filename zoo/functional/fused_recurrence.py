@@ -109,7 +109,14 @@ def _rows(a: Array) -> Array:
 def _run(
     cell: Cell, loop: Loop, weights: Array, inputs: Array, state: Blocks, keep: Array | None
 ) -> tuple[Array, Blocks]:
-    return _run_and_keep(cell, loop, weights, inputs, state, keep)[0]
+    def step(state: Blocks, now: tuple[Array, Array | None]) -> tuple[Blocks, Array]:
+        x_t, keep_t = now
+        z = loop.sums(weights, x_t, state[0])
+        state = _advance(cell, loop.features, z, state, keep_t)
+        return state, state[0]
+
+    last, outputs = lax.scan(step, state, (inputs, keep), reverse=loop.reverse)
+    return outputs, last
 
 
 def _run_and_keep(
