@@ -19,6 +19,8 @@ def decode_image(
     try:
         with image_module.open(io.BytesIO(content)) as image:
             picture = image.convert("L" if channels == 1 else "RGB")
+    except image_module.UnidentifiedImageError as error:  # whose text has an object's address
+        raise ZooError(f"{name} is damaged: it is in no format that Pillow knows.") from error
     except Exception as error:  # a damaged image can fail in any way
         raise ZooError(f"{name} is damaged: {error}.") from error
     if resize and picture.size != (width, height):
