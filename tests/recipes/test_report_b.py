@@ -213,7 +213,10 @@ def test_images_from_training_to_prediction(environment, tmp_path):
     (tmp_path / "no.png").write_text("no image")
     bad = command(environment, "recipes.cifar10_cnn", "predict", run, str(tmp_path / "no.png"))
     assert (bad.returncode, bad.stdout) == (2, "")
-    assert bad.stderr.startswith(f"error: predict: the image in {tmp_path / 'no.png'} is damaged")
+    assert bad.stderr == (
+        f"error: predict: the image in {tmp_path / 'no.png'} is damaged: it is in no format that "
+        "Pillow knows.\n"
+    )
 
 
 @pytest.mark.parametrize("options", [LSTMOptions, CIFAR10Options])
