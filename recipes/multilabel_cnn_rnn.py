@@ -70,7 +70,7 @@ TRAINING = TrainingConfig(
     epochs=2, batch_size=32, learning_rate=4e-3, schedule="cosine", warmup=0.05, clip_norm=1.0
 )
 FEATURES, DROPOUT = 128, 0.0
-UNITS, EMBEDDING = 64, 256
+UNITS, EMBEDDING = 32, 512
 TIMED_IMAGES = 1_000
 
 

@@ -1,4 +1,4 @@
-"""Puts the results of runs into the README: tables, the machine, and the first run's pictures.
+"""Puts the results of runs into the README: tables, the machine, and the pictures that it shows.
 
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
@@ -85,7 +85,7 @@ def main(options: ReadmeOptions) -> None:
         _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
     if options.ecrnn is not None:
         run = _metrics(options.ecrnn)
-        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn, "ecrnn-*.png")
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
         about = machines(studies)
@@ -148,22 +148,19 @@ def _sentences(figures: Mapping[str, Any]) -> str:
     return "\n".join(f"- {finding['sentence']}" for finding in figures["findings"])
 
 
-def _rewrite(
-    markers: tuple[str, str],
-    parts: Sequence[str],
-    pictures: Path | None = None,
-    which: str = "*.png",
-) -> None:
-    """Puts `parts` between two markers of the README, and a run's pictures beside it."""
+def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | None = None) -> None:
+    """Puts `parts` between two markers of the README, and beside it a run's pictures it shows."""
     before, begin, rest = README.read_text().partition(markers[0])
     _, end, after = rest.partition(markers[1])
     if not begin or not end:
         raise ZooError(f"{README} must have the markers {markers[0]} and {markers[1]}.")
+    page = "\n\n".join((before + begin, *parts, end + after))
     if pictures is not None:
         PICTURES.mkdir(exist_ok=True)
-        for picture in sorted(pictures.glob(which)):
-            shutil.copy(picture, PICTURES / picture.name)
-    README.write_text("\n\n".join((before + begin, *parts, end + after)))
+        for picture in sorted(pictures.glob("*.png")):
+            if f"({PICTURES}/{picture.name})" in page:
+                shutil.copy(picture, PICTURES / picture.name)
+    README.write_text(page)
 
 
 def _metrics(run: Path) -> Mapping[str, Any]:

@@ -124,7 +124,8 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     assert "\nold\n" not in text
     assert "exact match" in text
     assert "times as long" in text
-    assert (tmp_path / "docs" / "strong-images.png").exists()
+    pictures = {file.name for file in (tmp_path / "docs").iterdir()}
+    assert pictures == {"strong-images.png", "strong-cooccurrence.png"}
     with pytest.raises(ZooError, match=r"runs, .* or studies must name a run folder, got none"):
         readme.main(readme.ReadmeOptions())
 

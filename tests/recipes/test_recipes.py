@@ -196,7 +196,10 @@ def test_help_teaches():
 
 def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("README.md").write_text(f"before\n{readme.BEGIN}\nwritten before\n{readme.END}\nafter\n")
+    picture = "![Curves](docs/learning_curves.png)\n"
+    Path("README.md").write_text(
+        f"before\n{readme.BEGIN}\nwritten before\n{readme.END}\n{picture}after\n"
+    )
     readme.main(readme.ReadmeOptions(runs=(run,), times=(run,)))
     text = Path("README.md").read_text()
     assert text.startswith("before\n")
@@ -206,6 +209,6 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     low, high = sorted(metrics["models"]["CNN"]["accuracy"])
     assert f"{low:.4f} to {high:.4f}" in text
     assert f"jax {metrics['environment']['jax']}" in text
-    assert Path("docs/learning_curves.png").exists()
+    assert [file.name for file in Path("docs").iterdir()] == ["learning_curves.png"]
     with pytest.raises(ZooError, match="must be the folder of a finished run"):
         readme.main(readme.ReadmeOptions(runs=(tmp_path,), times=()))

@@ -214,7 +214,7 @@ def test_images_from_training_to_prediction(environment, tmp_path):
     bad = command(environment, "recipes.cifar10_cnn", "predict", run, str(tmp_path / "no.png"))
     assert (bad.returncode, bad.stdout) == (2, "")
     assert bad.stderr == (
-        f"error: predict: the image in {tmp_path / 'no.png'} is damaged: it is in no format that "
+        f"error: predict: the image in {tmp_path / 'no.png'} is damaged: no image format that "
         "Pillow knows.\n"
     )
 
