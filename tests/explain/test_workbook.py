@@ -278,6 +278,9 @@ def test_made_to_be_read(folder):
     assert book.sheetnames == ["overview", "input", *names, "softmax"]
     for sheet in book.worksheets:
         assert sheet.freeze_panes is not None
+    takes = {row[1]: row[6] for row in book["overview"].iter_rows(values_only=True)}
+    assert takes["conv4.conv"] == "conv3.relu"
+    assert takes["concatenate"] == "conv1.relu, conv4.relu, conv6.relu, conv7.relu"
     page = book["conv4.conv"]
     assert "kernel(o, u, v, c)" in page["A2"].value
     assert page["B3"].hyperlink.location == "'conv3.relu'!A1"
@@ -350,6 +353,11 @@ def test_refusals(tmp_path):
     known = ", ".join(sorted(kind.__name__ for kind in WRITERS))
     with zoo_error(f"a workbook has no formulas for Rough, which Chain has; it has for {known}."):
         workbook(Chain(Rough()), x, path)
+    with zoo_error(
+        "a workbook has no formulas for mask, which recurrent.0 of TextGRU is called with."
+    ):
+        text = zoo.create_model("text_gru", rngs=RNGS, input_shape=(4,), mask=True)
+        workbook(text, jnp.ones((1, 4), jnp.int32), path)
     with zoo_error("a sheet holds finite numbers only, got nan for input."):
         workbook(model, x * jnp.nan, path)
     with zoo_error(

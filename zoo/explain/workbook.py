@@ -149,7 +149,10 @@ class _Planner:
     def _add(self, name: str, call: LayerOutput) -> None:
         keywords = [key for key, value in call.keywords if value is not None]
         if keywords:
-            raise ZooError(f"{name} is called with {', '.join(keywords)}: sheets have no such.")
+            raise ZooError(
+                f"a workbook has no formulas for {', '.join(keywords)}, which {name} of "
+                f"{self._model} is called with."
+            )
         given = call.arguments[0]
         values = given if isinstance(given, list | tuple) else [given]
         xs = [self._tensor(value, name) for value in values]
