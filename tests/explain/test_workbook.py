@@ -229,7 +229,7 @@ def test_the_overview_has_both_results_and_their_difference(books, name):
     results = [row for row in rows if str(row[1]).startswith("class ")]
     assert len(results) == len(logits)
     probabilities = np.asarray(jax.nn.softmax(jnp.asarray(logits)))
-    for (_, _, ours, jax_, difference, p, jax_p), logit, probability in zip(
+    for (_, _, ours, jax_, difference, p, jax_p, _), logit, probability in zip(
         results, logits, probabilities, strict=True
     ):
         assert ours == pytest.approx(logit, abs=1e-5)
