@@ -14,7 +14,6 @@ from zoo.errors import ZooError
 from zoo.functional import path_log_probabilities
 from zoo.layers import Dense, Embedding
 from zoo.training import (
-    Classification,
     IndependentLabels,
     LabelPaths,
     TrainingConfig,
@@ -294,15 +293,3 @@ def test_checkpoints_of_another_objective_are_refused(tmp_path):
     run(IndependentLabels())
     with pytest.raises(ZooError, match=re.escape("objective was 'IndependentLabels()' and is now")):
         run(LabelPaths.of(TRAIN.y))
-
-
-def test_a_classifier_s_checkpoints_do_not_name_an_objective(tmp_path):
-    """Those that were written before there were objectives go on."""
-    model = Tagger(rngs=nnx.Rngs(0))
-    labels = Split(TRAIN.x, TRAIN.y.argmax(axis=1).astype(np.int32))
-    config = TrainingConfig(epochs=1, batch_size=10)
-    fit(model, labels, config=config, checkpoints=tmp_path, progress=False)
-    about = next(tmp_path.glob("*/about/metadata")).read_text()
-    assert "label_smoothing" in about
-    assert "objective" not in about
-    assert Classification() == Classification()
