@@ -15,7 +15,7 @@ from zoo.errors import unknown_name
 from zoo.models import model_config
 from zoo.reports import Finding
 from zoo.training import TrainingConfig
-from zoo.training.program import Augment
+from zoo.training.functions import Augment
 
 CNN, ABLATION = "CNN", "ecrnn-ablation"
 UNITS = ("16", "32", "16-16", "32-32")
@@ -61,8 +61,8 @@ MOMENTUM = 0.9
 # (AMD EPYC, jax 0.10.2, the fused recurrence) a step took 130 ms for the CNN, 150 for CRNN LSTM 16,
 # 245 for CRNN BiLSTM 32 and 205 for ECRNN BiLSTM 16. The others are reckoned from these, a second
 # layer as somewhat more than the first: about 4 s for a step of all 17. Five seeds are three rounds
-# on two cores, so 3 · 201 · 4 s = 40 minutes. Each of the 51 rounds begins with 10 s of starting
-# and compiling: 9 minutes. Measuring on the test images, and compiling that, comes to about 4.
+# on two cores, so 3 · 201 · 4 s = 40 minutes. Each of the 17 entries begins with 10 s of starting
+# and compiling: 3 minutes. Measuring on the test images, and compiling that, comes to about 4.
 _TRAINING = TrainingConfig(
     batch_size=64, epochs=3, learning_rate=2e-3, schedule="cosine", warmup=0.1, clip_norm=1.0
 )

@@ -26,8 +26,7 @@ from zoo.reports import (
     mean_interval,
 )
 from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
-from zoo.training.evaluation import Preprocess
-from zoo.training.program import Augment
+from zoo.training.functions import Augment, Preprocess
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,7 @@ from zoo.reports import (
     verdict,
 )
 from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
-from zoo.training.evaluation import Preprocess
-from zoo.training.program import Augment
+from zoo.training.functions import Augment, Preprocess
 
 SCORES = ("validation accuracy", "validation macro-F1", "test accuracy", "test macro-F1")
 

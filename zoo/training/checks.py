@@ -1,7 +1,6 @@
 """What must hold before a run starts, checked on the host where errors can be clear."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -10,11 +9,8 @@ from flax import nnx
 from zoo.data import Split
 from zoo.errors import ZooError
 from zoo.training.config import TrainingConfig
+from zoo.training.functions import Augment, Preprocess
 from zoo.training.objective import Objective
-
-if TYPE_CHECKING:
-    from zoo.training.evaluation import Preprocess
-    from zoo.training.program import Augment
 
 _SEEDS = 2**32  # as many as a random key takes
 
@@ -25,8 +21,8 @@ def check_run(
     validation: Split | None,
     config: TrainingConfig,
     objective: Objective,
-    preprocess: "Preprocess",
-    augment: "Augment | None",
+    preprocess: Preprocess,
+    augment: Augment | None,
 ) -> None:
     """Raises a `ZooError` for data, model and options that do not fit together."""
     check_arrays("train", train)
@@ -89,7 +85,7 @@ def check_split(name: str, split: Split, objective: Objective, classes: int) -> 
             )
 
 
-def _check_augment(augment: "Augment", train: Split) -> None:
+def _check_augment(augment: Augment, train: Split) -> None:
     """Raises unless an augmentation keeps the type and the shape of examples."""
     batch = _batch_of_two(train)
     out = jax.eval_shape(augment, jax.random.key(0), batch)
@@ -100,7 +96,7 @@ def _check_augment(augment: "Augment", train: Split) -> None:
         )
 
 
-def classes_of(model: nnx.Module, split: Split, preprocess: "Preprocess") -> int:
+def classes_of(model: nnx.Module, split: Split, preprocess: Preprocess) -> int:
     """The number of classes, from the shape of the logits for one batch of two.
 
     Raises:

@@ -14,11 +14,10 @@ from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
 from zoo.training.arrays import Weights, weights_of
 from zoo.training.checks import check_arrays, check_split, classes_of
+from zoo.training.functions import Preprocess
 from zoo.training.objective import Classification, Objective
 
 EVALUATION_BATCH = 256
-
-Preprocess = Callable[[jax.Array], jax.Array]
 
 
 class Evaluation(NamedTuple):

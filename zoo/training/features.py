@@ -1,6 +1,5 @@
 """What a part of a model that does not learn makes of the data: computed once, kept on disk."""
 
-import hashlib
 from typing import Any
 
 import jax
@@ -11,8 +10,8 @@ from flax import nnx
 from zoo.data import Split
 from zoo.data.cache import cached, fingerprint
 from zoo.errors import ZooError, check_positive, require
-from zoo.training.arrays import named_arrays
-from zoo.training.evaluation import Preprocess
+from zoo.training.arrays import digest, named_arrays
+from zoo.training.functions import Preprocess
 
 
 def cached_features(
@@ -49,10 +48,9 @@ def cached_features(
     key = fingerprint(
         "features",
         _plain(repr(graphdef)),
-        {name: _digest(array) for name, array in sorted(named_arrays(state).items())},
+        digest(named_arrays(state)),
         _plain(repr(preprocess)),
-        _digest(split.x),
-        _digest(split.y),
+        digest(split._asdict()),
     )
 
     def compute() -> dict[str, Split]:
@@ -86,14 +84,6 @@ def _features(
     if not np.isfinite(features).all():
         raise ZooError("features must be finite and fit into 16 bits, got NaN or infinity.")
     return features
-
-
-def _digest(array: np.ndarray) -> str:
-    """Numbers, shape and type in one short name."""
-    about = f"{array.shape} {array.dtype} ".encode()
-    digest = hashlib.blake2b(about, digest_size=16)
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
 
 
 def _plain(text: str) -> str:

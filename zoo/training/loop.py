@@ -1,7 +1,6 @@
 """Training: the loop around the compiled program."""
 
 import os
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,14 +13,13 @@ from flax import nnx
 
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError
-from zoo.training.arrays import digest
 from zoo.training.checkpoints import Checkpoints
 from zoo.training.checks import check_run, check_seeds
 from zoo.training.config import TrainingConfig
-from zoo.training.evaluation import Preprocess
+from zoo.training.functions import Augment, Preprocess, described
 from zoo.training.history import Epoch, History
 from zoo.training.objective import Classification, Objective
-from zoo.training.program import NEVER, Augment, Program, TrainingState, keys_of
+from zoo.training.program import NEVER, Program, TrainingState, keys_of
 from zoo.training.progress import Progress, Silent, shown
 
 # A call of the program should last about this long: short enough for a lively progress bar,
@@ -187,11 +185,10 @@ class _Run:
                 "model": f"{type(models[0]).__name__} {getattr(models[0], 'config', '')}",
                 **{k: v for k, v in asdict(program.config).items() if k != "checkpoint_seconds"},
                 "seeds": list(seeds),
-                "train": digest(program.train._asdict()),
-                "validation": program.validation and digest(program.validation._asdict()),
+                **program.digests,
                 "objective": repr(program.objective),
-                "preprocess": _described(program.preprocess),
-                "augment": _described(program.augment),
+                "preprocess": described(program.preprocess),
+                "augment": described(program.augment),
             }
             self._checkpoints = Checkpoints(checkpoints, about)
             restored = self._checkpoints.restore(self._state)
@@ -341,8 +338,3 @@ class _Run:
         self._stopped = notes["stopped"]
         self._epoch_seconds = notes["epoch_seconds"]
         self._epoch_program_seconds = notes["epoch_program_seconds"]
-
-
-def _described(function: object) -> str:
-    """A function's `repr` without its address in memory, which differs from run to run."""
-    return re.sub(" at 0x[0-9a-f]+", "", repr(function))

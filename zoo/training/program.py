@@ -6,6 +6,7 @@ calls, so a run that was interrupted and continued has the same bits as one that
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
@@ -15,14 +16,12 @@ from flax import nnx
 from jax import lax
 
 from zoo.data import Split
-from zoo.training.arrays import Arrays, Weights, weights_of
+from zoo.training.arrays import Arrays, Weights, digest, weights_of
 from zoo.training.config import TrainingConfig
-from zoo.training.evaluation import EVALUATION_BATCH, Preprocess, loss_and_correct
+from zoo.training.evaluation import EVALUATION_BATCH, loss_and_correct
+from zoo.training.functions import Augment, Preprocess
 from zoo.training.objective import Objective, penalty
 from zoo.training.optimizer import make_optimizer
-
-Augment = Callable[[jax.Array, jax.Array], jax.Array]
-"""`(key, batch [B, ...]) -> [k · B, ...]`: one version of the whole batch, or several in a row."""
 
 NEVER = 2**31 - 1
 
@@ -121,6 +120,15 @@ class Program:
             return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], function(*args))
 
         return of_the_only_seed
+
+    @cached_property
+    def digests(self) -> dict[str, str | None]:
+        """Both splits by a short name each, made of all their numbers: once for all seeds."""
+        validation = self.validation
+        return {
+            "train": digest(self.train._asdict()),
+            "validation": None if validation is None else digest(validation._asdict()),
+        }
 
     def initial_state(self, models: list[nnx.Module]) -> TrainingState:
         """The state before the first step, of one freshly made model per seed."""

@@ -19,11 +19,11 @@ from zoo.errors import ZooError
 from zoo.training.arrays import named_arrays, with_arrays
 from zoo.training.checks import check_seeds
 from zoo.training.config import TrainingConfig
-from zoo.training.evaluation import Preprocess
+from zoo.training.functions import Augment, Preprocess
 from zoo.training.history import Epoch
 from zoo.training.loop import FitResult, make_program, run_program
 from zoo.training.objective import Classification, Objective
-from zoo.training.program import Augment
+from zoo.training.program import Program
 from zoo.training.progress import Progress, Silent, shown
 
 How = Literal["auto", "processes", "vmap", "in_turn"]
@@ -83,8 +83,7 @@ def fit_seeds(
     job = _Job(create, train, validation, config, objective, preprocess, augment, checkpoints)
     if how == "vmap":
         name = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{seeds[0]}"
-        trainer = _Trainer(job, several=len(seeds) > 1)
-        return trainer.train(seeds, shown(f"seeds {name}") if progress else Silent())
+        return _Trainer(job).train(seeds, shown(f"seeds {name}") if progress else Silent())
     if how == "in_turn":
         trainer = _Trainer(job)
         return tuple(
@@ -109,24 +108,26 @@ class _Job:
 
 
 class _Trainer:
-    """Trains the seeds of a job with one program, which is compiled for the first of them."""
+    """Trains the seeds of a job, always as many at a time, with the program of the first ones."""
 
-    def __init__(self, job: _Job, several: bool = False):
+    def __init__(self, job: _Job):
         self._job = job
-        self._program = make_program(
-            job.create(rngs=nnx.Rngs(0)),
-            job.train,
-            validation=job.validation,
-            config=job.config,
-            objective=job.objective,
-            preprocess=job.preprocess,
-            augment=job.augment,
-            several=several,
-        )
+        self._program: Program | None = None
 
     def train(self, seeds: tuple[int, ...], progress: Progress) -> tuple[FitResult, ...]:
         job, folder = self._job, "seed-" + "-".join(map(str, seeds))
         models = [job.create(rngs=nnx.Rngs(seed)) for seed in seeds]
+        if self._program is None:
+            self._program = make_program(
+                models[0],
+                job.train,
+                validation=job.validation,
+                config=job.config,
+                objective=job.objective,
+                preprocess=job.preprocess,
+                augment=job.augment,
+                several=len(seeds) > 1,
+            )
         checkpoints = None if job.checkpoints is None else Path(job.checkpoints) / folder
         return run_program(self._program, models, seeds, checkpoints, progress)
 
