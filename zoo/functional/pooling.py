@@ -88,9 +88,12 @@ def _fold(
 ) -> Array:
     """What lies in each window combined, `[B, H', W', C]`, with `outside` beside the image.
 
-    One place in the window after the other: that takes half the time of lax.reduce_window (by
-    `operation`, which is the same) on a CPU, and the gradient of the largest (there a scatter) a
-    tenth.
+    One place in the window after the other, which on a CPU is faster than lax.reduce_window (by
+    `operation`, which is the same), and the gradient of the largest, there a scatter, takes a tenth.
+    Milliseconds of 2×2 and the largest, two cores: 0.07 against 0.10 for [32, 26, 26, 32], 0.14
+    against 0.22 for [64, 32, 32, 32], but 1.28 against 1.01 for [256, 26, 26, 32].
+    Behind a bias and a relu, which are computed anew for each place, the prediction of
+    fashion_mnist_cnn (32 images) took 0.95 ms so and 0.64 by lax.reduce_window.
     """
     (height, width), (down, right), padding = windows
     sides, steps = (1, height, width, 1), (1, down, right, 1)
