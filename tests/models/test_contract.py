@@ -74,10 +74,11 @@ def split(name: str) -> tuple[Any, Any, Any]:
 @cache
 def compiled(name: str) -> Any:
     """`(params, rest, x)` to logits in evaluation: the one way in which all models are called."""
+    graphdef = split(name)[0]  # not while tracing: what is kept for later would be tracers
 
     @jax.jit
     def forward(params: Any, rest: Any, x: jax.Array) -> jax.Array:
-        model = nnx.merge(split(name)[0], params, rest)
+        model = nnx.merge(graphdef, params, rest)
         model.eval()
         return model(x)
 
@@ -112,11 +113,12 @@ def test_compiled_is_the_same(name):
 @every_model
 def test_every_parameter_learns(name):
     graphdef, params, rest = split(name)
+    x = inputs(name)
 
     @jax.jit
     def gradients(params: Any) -> Any:
         def loss(params: Any) -> jax.Array:
-            y = nnx.merge(graphdef, params, rest, copy=True)(inputs(name))
+            y = nnx.merge(graphdef, params, rest, copy=True)(x)
             return optax.softmax_cross_entropy_with_integer_labels(y, LABELS).mean()
 
         return jax.grad(loss)(params)
