@@ -13,6 +13,7 @@ import zoo
 import zoo.keras
 from recipes import keras_parity
 from tests.keras.conftest import expected, randomize
+from zoo.data import Dataset, Split, TextConfig, TextEncoder
 from zoo.keras.__main__ import main
 
 X = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype(np.float32)
@@ -110,7 +111,7 @@ def test_a_legacy_file_of_ours_opens_in_keras(keras: Any, file: Path) -> None:
 def test_parity(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert keras_parity.main([str(file), "--dataset", "digits", "--examples", "200"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"{file} on 200 test images of digits"
+    assert lines[0] == f"{file} on 200 test examples of digits"
     assert lines[1].split()[-1] == lines[2].split()[-1]
     assert lines[3] == "difference in macro-F1   0.000000"
     assert lines[4] == "agreement of predictions 1.0000"
@@ -125,6 +126,49 @@ def test_parity_without_keras(
     out = capsys.readouterr().out
     assert "macro-F1 here" in out
     assert "keras is not installed, so there is nothing to compare with: pip install keras" in out
+
+
+@pytest.fixture
+def of_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words of a command for a model of texts, but for the tokenizer."""
+    texts = np.array(["enak sekali", "tidak enak", "biasa saja", "enak"])
+    split = Split(texts, np.array([0, 1, 2, 0]))
+    classes = ("positive", "negative", "neutral")
+    data = Dataset("texts", "a test", classes, train=split, test=split)
+    monkeypatch.setattr(keras_parity, "load", lambda name: data)  # noqa: ARG005
+    encoder = TextEncoder.fit(texts, TextConfig(length=4))
+    encoder.save(tmp_path / "tokenizer.json")
+    model = zoo.create_model(
+        "text_rnn",
+        rngs=nnx.Rngs(0),
+        input_shape=encoder.shape,
+        vocabulary=encoder.vocabulary,
+        classes=3,
+    )
+    zoo.keras.save_model(model, tmp_path / "texts.keras")
+    return [str(tmp_path / "texts.keras"), "--dataset", "texts"]
+
+
+def test_parity_of_texts(
+    keras: Any, of_texts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del keras  # it only has to be there
+    tokenizer = str(tmp_path / "tokenizer.json")
+    assert keras_parity.main([*of_texts, "--tokenizer", tokenizer]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{of_texts[0]} on 4 test examples of texts"
+    assert lines[4] == "agreement of predictions 1.0000"
+
+
+def test_parity_of_texts_without_a_tokenizer(
+    of_texts: list[str], file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    assert keras_parity.main(of_texts) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: tokenizer must be a file for texts, which has texts, got None.")
+    monkeypatch.undo()
+    assert keras_parity.main([str(file), "--dataset", "digits", "--tokenizer", str(file)]) == 2
+    assert "tokenizer must be no file for digits" in capsys.readouterr().err
 
 
 def test_parity_of_another_shape(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
