@@ -33,7 +33,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "inception_gru": {"input_shape": (75, 77, 2), "until": "mixed1", "frozen_until": "mixed0"},
 }
 # Sizes that would only make a model deeper, and slow to compile.
-DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3, "readers": 1}
+DEPTHS = {"layers": 2, "convolutions": 2, "kernel_size": 3}
 LABELS = jnp.arange(BATCH) % CLASSES
 
 

@@ -91,10 +91,8 @@ BAGS = jnp.asarray([[[3, 5, 6], [2, 0, 0], [0, 0, 0]], [[0, 0, 0]] * 3])
 def bags(words: int = 3, ids: int = 3, **options):
     sizes = {"vocabulary": 8, "embedding": 4, "units": 3, **options}
     model = zoo.create_model("text_ngram_lstm", rngs=nnx.Rngs(0), input_shape=(words, ids), **sizes)
-    for i, reader in enumerate(model.readers):
-        reader.logits.bias[...] = jnp.asarray([0.1, 0.2, 0.3])
-        # It starts at 0.
-        reader.wide.embeddings[...] = jax.random.normal(jax.random.key(i), (8, 3))
+    model.logits.bias[...] = jnp.asarray([0.1, 0.2, 0.3])
+    model.wide.embeddings[...] = jax.random.normal(jax.random.key(0), (8, 3))  # it starts at 0
     model.eval()
     return model
 
@@ -104,7 +102,7 @@ def test_each_piece_has_its_vote():
     model = bags()
     with jax.disable_jit():
         voted = model(BAGS[:1])
-        wide = model.readers[0].wide
+        wide = model.wide
         table, wide.embeddings[...] = wide.embeddings[...], jnp.zeros((8, 3))
         votes = 2 * ((table[3] + table[2]) + (table[5] + table[6])) / np.sqrt(2)
         np.testing.assert_allclose(voted - model(BAGS[:1]), votes[None], rtol=1e-4, atol=1e-6)
@@ -129,25 +127,6 @@ def test_a_word_s_own_id_counts_as_much_as_all_its_n_grams():
         )
     np.testing.assert_allclose(one, swapped, rtol=1e-5, atol=1e-6)
     assert np.abs(one - first).max() > 1e-4
-
-
-def test_several_readers():
-    """In training each has its own part of the batch; in evaluation all read all."""
-    model = bags(readers=2, embedding_dropout=0.0, dropout=0.0)
-    first, second = model.readers
-    with jax.disable_jit():
-        alone = [first(BAGS), second(BAGS)]
-        together = model(BAGS)
-        model.train()
-        parts = model(jnp.concatenate([BAGS, BAGS]))
-    expected = (jax.nn.log_softmax(alone[0]) + jax.nn.log_softmax(alone[1])) / 2
-    np.testing.assert_allclose(together, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(parts, np.concatenate(alone), rtol=1e-5, atol=1e-6)
-    with zoo_error(
-        "in training x must be 2 versions of a batch, one a reader, as zoo.data.in_copies makes "
-        "them, got 3 rows."
-    ):
-        model(jnp.concatenate([BAGS, BAGS[:1]]))
 
 
 def test_an_empty_text_in_a_batch_leaves_the_gradients_finite():

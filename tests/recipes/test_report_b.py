@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import datasets
-import jax
 import numpy as np
 import pyarrow
 import pyarrow.parquet
@@ -114,15 +113,6 @@ def test_every_setting_of_every_study_can_be_prepared_and_is_one_run(recipe, pre
         for finding in study.findings:
             named = {name for pair in finding.higher for name in pair if isinstance(name, str)}
             assert named <= labels
-
-
-def test_each_reader_of_the_best_model_has_a_version_of_the_batch():
-    readers = [s for s in nusax_lstm.PIECES.settings if "readers" in s.options]
-    assert [s.options["readers"] for s in readers] == [1, 1, nusax_lstm.READERS]
-    for setting in readers:
-        batch = jax.ShapeDtypeStruct((32, 50, 20), "int32")
-        out = jax.eval_shape(setting.augment, jax.random.key(0), batch)
-        assert out.shape[0] == 32 * setting.options["readers"]
 
 
 def test_the_studies_of_the_report_are_all_there():

@@ -24,10 +24,7 @@ from zoo.models.text import check_bags
 
 @dataclass(frozen=True)
 class TextNGramLSTMConfig:
-    """Sizes of the model; `input_shape` is words a text and ids a word.
-
-    `readers` is how many there are, each with parameters of its own.
-    """
+    """Sizes of the model; `input_shape` is words a text and ids a word."""
 
     input_shape: tuple[int, int] = (50, 20)
     vocabulary: int = 10_000
@@ -37,7 +34,6 @@ class TextNGramLSTMConfig:
     wide_scale: float = 2.0
     embedding_dropout: float = 0.3
     dropout: float = 0.5
-    readers: int = 1
     classes: int = 3
 
     def __post_init__(self) -> None:
@@ -52,7 +48,6 @@ class TextNGramLSTMConfig:
             vocabulary=self.vocabulary,
             embedding=self.embedding,
             units=self.units,
-            readers=self.readers,
             classes=self.classes,
         )
 
@@ -75,44 +70,12 @@ class TextNGramLSTM(nnx.Module):
     its factor makes it learn four times as fast as the deep path, in the steps of plain gradient
     descent. Words that are all padding are masked. A text without words gives the bias.
 
-    That is one reader. Several are trained side by side and never on the same rows: in training a
-    batch is as many versions of one batch, one after the other, as `zoo.data.in_copies` makes
-    them, and each reader gets its own. Otherwise each reads all, and the logits are the mean of
-    their log-probabilities, so that what single readers make of few texts by chance evens out.
-
-    Sources: Cheng et al., 2016, https://arxiv.org/abs/1606.07792 (a wide and a deep path, trained
-    together); Hansen and Salamon, 1990, https://doi.org/10.1109/34.58871 (ensembles)
+    Source: Cheng et al., 2016, https://arxiv.org/abs/1606.07792 (a wide and a deep path, trained
+    together)
     """
 
     def __init__(self, config: TextNGramLSTMConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.readers = nnx.List(_Reader(config, rngs=rngs) for _ in range(config.readers))
-        self.deterministic = False  # the name that model.train() and model.eval() set
-
-    @property
-    def input_dtype(self) -> str:
-        """What the numbers of an example are."""
-        return "int32"
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Ids `[B, T, n]` to logits `[B, classes]`; in training B is a multiple of `readers`."""
-        check_bags(x, self.config.input_shape)
-        if len(self.readers) == 1:
-            return self.readers[0](x)
-        if self.deterministic:
-            read = [jax.nn.log_softmax(reader(x)) for reader in self.readers]
-            return jnp.mean(jnp.stack(read), axis=0)
-        if len(x) % len(self.readers):
-            raise ZooError(
-                f"in training x must be {len(self.readers)} versions of a batch, one a reader, as "
-                f"zoo.data.in_copies makes them, got {len(x)} rows."
-            )
-        versions = jnp.split(x, len(self.readers))
-        return jnp.concatenate([r(part) for r, part in zip(self.readers, versions, strict=True)])
-
-
-class _Reader(nnx.Module):
-    def __init__(self, config: TextNGramLSTMConfig, *, rngs: nnx.Rngs):
         self.wide_scale = config.wide_scale
         width, units = config.embedding, config.units
         self.bag = EmbeddingBag(config.vocabulary, width, stddev=config.stddev, rngs=rngs)
@@ -128,7 +91,14 @@ class _Reader(nnx.Module):
         self.logits = Dense(2 * units, config.classes, rngs=rngs)
         self.wide = EmbeddingBag(config.vocabulary, config.classes, stddev=0.0, rngs=rngs)
 
+    @property
+    def input_dtype(self) -> str:
+        """What the numbers of an example are."""
+        return "int32"
+
     def __call__(self, x: jax.Array) -> jax.Array:
+        """Ids `[B, T, n]` to logits `[B, classes]`."""
+        check_bags(x, self.config.input_shape)
         words, grams = x[:, :, :1], x[:, :, 1:]
         bags = self.embedding_dropout(self.add([self.bag(words), self.bag(grams)]))
         found = self.largest(self.positive(self.recurrent(bags, mask=jnp.any(x != 0, axis=-1))))
