@@ -30,7 +30,7 @@ def write_page(run: Path) -> None:
         raise ZooError(
             f"{run} must be a folder of python -m benchmarks, got no results.json in it."
         )
-    results = Results.of(RunFolder(run).load_json("results.json"))
+    results = Results.of(RunFolder.existing(run).load_json("results.json"))
     text = report.markdown(results)
     before, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)

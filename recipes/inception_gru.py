@@ -333,7 +333,7 @@ def trained_model(run: Path) -> tuple[Any, tuple[str, ...], str]:
     """The model of a run's seed 0 in evaluation mode, its classes, and what it is in words."""
     if not (run / "config.json").is_file():
         raise ZooError(f"{run} must be the folder of a finished run, got no config.json in it.")
-    about = RunFolder(run).load_json("config.json")
+    about = RunFolder.existing(run).load_json("config.json")
     if about.get("study") != NAME:
         raise ZooError(f"{run} must be a run of {NAME}, got one of {about.get('study')!r}.")
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}

@@ -34,8 +34,8 @@ def load_model(path: Path) -> LoadedRun:
         raise ZooError(
             f"{path} must be the folder of a finished run of a preset, got no model.json in it."
         )
-    folder = RunFolder(path)
-    own = RunFolder(path / "runs" / folder.load_json("model.json")["run"])
+    folder = RunFolder.existing(path)
+    own = RunFolder.existing(path / "runs" / folder.load_json("model.json")["run"])
     description = own.load_json("config.json")
     options = {
         name: tuple(value) if isinstance(value, list) else value

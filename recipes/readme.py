@@ -166,7 +166,7 @@ def _rewrite(markers: tuple[str, str], parts: Sequence[str], pictures: Path | No
 def _metrics(run: Path) -> Mapping[str, Any]:
     if not (run / "metrics.json").is_file():
         raise ZooError(f"{run} must be the folder of a finished run, got no metrics.json in it.")
-    return RunFolder(run).load_json("metrics.json")
+    return RunFolder.existing(run).load_json("metrics.json")
 
 
 def scores(runs: Sequence[Mapping[str, Any]]) -> Table:

@@ -263,6 +263,23 @@ def test_an_existing_folder_is_used_and_kept(folder):
     assert names(again) == ["metrics.json"]
 
 
+def test_reading_asks_for_no_right_to_write(folder, monkeypatch):
+    folder.save_json("metrics.json", 1)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert RunFolder.existing(folder.path).load_json("metrics.json") == 1
+
+
+def test_reading_makes_no_folder(tmp_path):
+    with pytest.raises(ZooError, match="no-such-run' must be there, and it is not"):
+        RunFolder.existing(tmp_path / "no-such-run")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_a_file(tmp_path):
     path = tmp_path / "results"
     path.write_text("mine")

@@ -55,6 +55,19 @@ class RunFolder:
                 f"({error.strerror}): choose a path in a folder that you may write to."
             ) from error
 
+    @classmethod
+    def existing(cls, path: str | os.PathLike[str]) -> "RunFolder":
+        """The folder of a run before, to read from: it need not be writable.
+
+        Raises:
+            ZooError: there is no such folder.
+        """
+        folder = cls.__new__(cls)
+        folder.path = Path(path)
+        if not folder.path.is_dir():
+            raise ZooError(f"the run folder {str(path)!r} must be there, and it is not.")
+        return folder
+
     def save_json(self, name: str, value: object) -> Path:
         """Saves a value as `<...>.json`, readable and in the order given.
 
