@@ -1,10 +1,11 @@
 """A folder of one's own images, and a choice of classes."""
 
+import io
 import logging
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tests.functional.cases import zoo_error
 from zoo.data import choose_classes, load, load_folder
@@ -64,6 +65,18 @@ def test_grey_of_16_bits_keeps_its_light(folder):
     Image.fromarray(np.zeros((6, 8), np.float32)).save(folder / "grey/float.tiff")
     with zoo_error("it is damaged: it has 32 bits a pixel, and must have 8 or 16 a channel."):
         decode_image((folder / "grey/float.tiff").read_bytes(), (6, 8, 3), "it")
+
+
+def test_a_photo_is_turned_as_its_camera_was_held():
+    """Orientation 6: the first row of the file is the right edge of what was seen."""
+    stored = np.zeros((4, 8, 3), np.uint8)
+    stored[:2] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    Image.fromarray(stored).save(file, format="PNG", exif=exif)
+    seen = decode_image(file.getvalue(), (8, 4, 1), "it")[..., 0]
+    assert (seen == np.where(np.arange(4) < 2, 0, 255)).all()
 
 
 def test_the_seed_decides_what_is_held_out(tmp_path):

@@ -14,12 +14,16 @@ from zoo.errors import ZooError, require
 def decode_image(
     content: bytes, shape: tuple[int, int, int], name: str, *, resize: bool = False
 ) -> np.ndarray:
-    """One encoded image (JPEG, PNG, …) as bytes `shape`: see `decode_images`."""
+    """One encoded image (JPEG, PNG, …) as bytes `shape`: see `decode_images`.
+
+    A photo is turned as its camera was held (EXIF orientation), as one sees it in a viewer.
+    """
     image_module = require("PIL.Image", "data")
     height, width, channels = shape
     try:
         with image_module.open(io.BytesIO(content)) as image:
-            picture = _of_bytes(image).convert("L" if channels == 1 else "RGB")
+            upright = require("PIL.ImageOps", "data").exif_transpose(image)
+            picture = _of_bytes(upright).convert("L" if channels == 1 else "RGB")
     except image_module.UnidentifiedImageError as error:  # its message is an address in memory
         raise ZooError(f"{name} is damaged: no image format that Pillow knows.") from error
     except Exception as error:  # a damaged image can fail in any way
