@@ -107,6 +107,15 @@ def test_a_legacy_file_of_ours_opens_in_keras(keras: Any, file: Path) -> None:
     np.testing.assert_allclose(expected(back, X)[0], expected(theirs, X)[0], atol=1e-6)
 
 
+def test_a_file_in_no_folder(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = file.parent / "nowhere" / "model.h5"
+    assert main(["convert", str(file), str(out)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {out} cannot be written (No such file or directory): choose a path in a folder "
+        "that is there and that you may write to.\n"
+    )
+
+
 @pytest.mark.usefixtures("keras")
 def test_parity(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert keras_parity.main([str(file), "--dataset", "digits", "--examples", "200"]) == 0

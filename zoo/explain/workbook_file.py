@@ -49,7 +49,13 @@ def write_workbook(
 ) -> None:
     """Writes all sheets; the file takes its name once it is whole."""
     xlsxwriter = require("xlsxwriter", "workbook")
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".xlsx")
+    try:
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".xlsx")
+    except OSError as error:
+        raise ZooError(
+            f"{path} cannot be written ({error.strerror}): choose a path in a folder that is there "
+            "and that you may write to."
+        ) from error
     os.close(handle)
     try:
         book = xlsxwriter.Workbook(scratch)

@@ -75,7 +75,21 @@ def _checked_ending(path: str | os.PathLike[str], ending: str) -> Path:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """All of the content or, if anything goes wrong, what was there before."""
+    """All of the content or, if anything goes wrong, what was there before.
+
+    Raises:
+        ZooError: the file cannot be written.
+    """
+    try:
+        _replace_file(path, content)
+    except OSError as error:
+        raise ZooError(
+            f"{path} cannot be written ({error.strerror}): choose a path in a folder that is there "
+            "and that you may write to."
+        ) from error
+
+
+def _replace_file(path: Path, content: bytes) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
         try:
             new.write(content)
