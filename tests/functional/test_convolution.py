@@ -92,6 +92,7 @@ def test_conv2d(
         ((3, 3), (1, 1), (1, 1), 1, 1, trained_by_patches),
         ((2, 4), (1, 2), (1, 1), 1, 1, trained_by_patches),
         ((3, 3), (1, 1), (1, 1), 1, 3, by_patches),
+        ((5, 4), (1, 1), (1, 1), 1, 3, trained_by_patches),
         ((3, 3), (1, 1), (1, 1), 1, 4, with_gradient_by_offsets),
         ((2, 4), (1, 1), (2, 1), 1, 6, with_gradient_by_offsets),
         ((1, 1), (1, 1), (1, 1), 1, 28, by_patches),

@@ -56,6 +56,10 @@ FEW_PRODUCTS = 27
 # at most this many numbers (32 MB): a batch of 32 to 64. Beyond it copying them costs more than it
 # saves.
 FEW_NUMBERS = 2**23
+# Over up to so many channels a larger filter, too, is trained as one product, while all patches
+# have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 18.1 against 22.6 ms
+# of one core for 5×5, 37.7 against 55.2 for 7×7.
+FEW_CHANNELS, SOME_NUMBERS = 3, 2**24
 
 
 def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
@@ -66,12 +70,18 @@ def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
         return by_patches  # a matrix product as it stands: nothing is copied, and twice as fast
     if kernel[..., 0].size <= FEW_PRODUCTS:
         return trained_by_patches if kernel.shape[2] == 1 else by_patches
+    if kernel.shape[2] <= FEW_CHANNELS and _patches(window, x, kernel) <= SOME_NUMBERS:
+        return trained_by_patches
     return with_gradient_by_offsets if window.strides == (1, 1) else _forward(window, x, kernel)
 
 
 def _forward(window: Window, x: Array, kernel: Array) -> Way:
-    places = x[..., 0].size // (window.strides[0] * window.strides[1])
-    return by_patches if places * kernel[..., 0].size <= FEW_NUMBERS else padded_by_xla
+    return by_patches if _patches(window, x, kernel) <= FEW_NUMBERS else padded_by_xla
+
+
+def _patches(window: Window, x: Array, kernel: Array) -> int:
+    """How many numbers all patches have together."""
+    return x[..., 0].size // (window.strides[0] * window.strides[1]) * kernel[..., 0].size
 
 
 def by_xla(window: Window, x: Array, kernel: Array) -> Array:
