@@ -113,4 +113,6 @@ def classes_of(model: nnx.Module, split: Split, preprocess: Preprocess) -> int:
 
 
 def _batch_of_two(split: Split) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((2, *split.x.shape[1:]), split.x.dtype)
+    # What the device will hold: float64 becomes float32 there.
+    dtype = jax.dtypes.canonicalize_dtype(split.x.dtype)
+    return jax.ShapeDtypeStruct((2, *split.x.shape[1:]), dtype)

@@ -69,7 +69,8 @@ def _features(
     def forward(state: Any, batch: jax.Array) -> jax.Array:
         return nnx.merge(graphdef, state)(preprocess(batch)).astype(jnp.float16)
 
-    batch = jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype)
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+    batch = jax.ShapeDtypeStruct((size, *x.shape[1:]), dtype)
     shape = jax.eval_shape(forward, state, batch).shape[1:]
     features = np.empty((len(x), *shape), np.float16)
     bar = require("tqdm", "data").tqdm(
