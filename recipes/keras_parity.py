@@ -104,7 +104,9 @@ def _inputs(x: np.ndarray, name: str, pixels: str, tokenizer: Path | None) -> np
         )
     if tokenizer is not None:
         return TextEncoder.load(tokenizer).encode(x)
-    return np.asarray(unit_range(jax.numpy.asarray(x))) if pixels == "unit" else np.float32(x)
+    return (
+        np.asarray(unit_range(jax.numpy.asarray(x))) if pixels == "unit" else x.astype(np.float32)
+    )
 
 
 def _predict_here(model: KerasModel, x: np.ndarray) -> np.ndarray:
