@@ -71,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def compare(
-    file: Path, dataset: str, examples: int, pixels: str, tokenizer: Path | None = None
-) -> None:
+def compare(file: Path, dataset: str, examples: int, pixels: str, tokenizer: Path | None) -> None:
     """Prints how far our predictions and Keras's are apart."""
     model = load_model(file)
     data = load(dataset)

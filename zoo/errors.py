@@ -31,6 +31,14 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ZooError:
     return ZooError(f"unknown {kind} {name!r}:{offer} Known: {', '.join(known) or 'none'}.")
 
 
+def cannot_be_written(path: object, error: OSError) -> ZooError:
+    """The error for a file that the system did not let be written."""
+    return ZooError(
+        f"{path} cannot be written ({error.strerror}): choose a path in a folder that is there and "
+        "that you may write to."
+    )
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Imports `module`, or raises an error that names the extra of `zoo` it comes with."""
     try:

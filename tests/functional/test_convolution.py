@@ -97,6 +97,7 @@ def test_conv2d(
         ((2, 4), (1, 1), (2, 1), 1, 6, with_gradient_by_offsets),
         ((1, 1), (1, 1), (1, 1), 1, 28, by_patches),
         ((3, 3), (3, 2), (1, 1), 1, 4, None),
+        ((5, 4), (1, 2), (1, 1), 1, 3, None),
         ((3, 2), (1, 1), (1, 1), 2, 8, by_xla),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),

@@ -116,6 +116,14 @@ def test_a_file_in_no_folder(file: Path, capsys: pytest.CaptureFixture[str]) -> 
     )
 
 
+def test_a_file_in_the_place_of_a_folder(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = file.parent / "taken.h5"
+    out.mkdir()
+    assert main(["convert", str(file), str(out)]) == 2
+    assert f"{out} cannot be written (Is a directory)" in capsys.readouterr().err
+    assert sorted(path.name for path in file.parent.iterdir()) == ["model.keras", "taken.h5"]
+
+
 @pytest.mark.usefixtures("keras")
 def test_parity(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert keras_parity.main([str(file), "--dataset", "digits", "--examples", "200"]) == 0

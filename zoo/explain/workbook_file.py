@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoo.errors import ZooError, require
+from zoo.errors import ZooError, cannot_be_written, require
 from zoo.explain.sheets import HEADER_ROWS, LONGEST_FORMULA, Block, Page, Tensor
 
 OVERVIEW = "overview"
@@ -52,10 +52,7 @@ def write_workbook(
     try:
         handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".xlsx")
     except OSError as error:
-        raise ZooError(
-            f"{path} cannot be written ({error.strerror}): choose a path in a folder that is there "
-            "and that you may write to."
-        ) from error
+        raise cannot_be_written(path, error) from error
     os.close(handle)
     try:
         book = xlsxwriter.Workbook(scratch)

@@ -70,9 +70,10 @@ def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
         return by_patches  # a matrix product as it stands: nothing is copied, and twice as fast
     if kernel[..., 0].size <= FEW_PRODUCTS:
         return trained_by_patches if kernel.shape[2] == 1 else by_patches
-    if kernel.shape[2] <= FEW_CHANNELS and _patches(window, x, kernel) <= SOME_NUMBERS:
-        return trained_by_patches
-    return with_gradient_by_offsets if window.strides == (1, 1) else _forward(window, x, kernel)
+    if window.strides != (1, 1):
+        return _forward(window, x, kernel)
+    few = kernel.shape[2] <= FEW_CHANNELS and _patches(window, x, kernel) <= SOME_NUMBERS
+    return trained_by_patches if few else with_gradient_by_offsets
 
 
 def _forward(window: Window, x: Array, kernel: Array) -> Way:
@@ -126,8 +127,8 @@ def by_patches(window: Window, x: Array, kernel: Array) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def trained_by_patches(window: Window, x: Array, kernel: Array) -> Array:
-    """`by_patches` where it is differentiated, else `by_xla`."""
-    return by_xla(window, x, kernel)
+    """`by_patches` where it is differentiated, else `padded_by_xla`."""
+    return padded_by_xla(window, x, kernel)
 
 
 def _patches_and_keep(window: Window, x: Array, kernel: Array) -> tuple[Array, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 from zoo import layers
-from zoo.errors import ZooError, require
+from zoo.errors import ZooError, cannot_be_written, require
 from zoo.keras.graph import Call, Graph, Named, Tensor
 from zoo.keras.layer_table import LAYERS, spec_of
 from zoo.keras.model import KerasModel
@@ -81,23 +81,19 @@ def replace_file(path: Path, content: bytes) -> None:
         ZooError: the file cannot be written.
     """
     try:
-        _replace_file(path, content)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as new:
+            half = Path(new.name)
+            try:
+                new.write(content)
+                new.close()
+                half.chmod(0o666 & ~_umask())
+                half.replace(path)
+            finally:
+                half.unlink(missing_ok=True)
     except OSError as error:
-        raise ZooError(
-            f"{path} cannot be written ({error.strerror}): choose a path in a folder that is there "
-            "and that you may write to."
-        ) from error
-
-
-def _replace_file(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-        try:
-            new.write(content)
-        except BaseException:
-            Path(new.name).unlink()
-            raise
-    Path(new.name).chmod(0o666 & ~_umask())
-    Path(new.name).replace(path)
+        raise cannot_be_written(path, error) from error
 
 
 def _umask() -> int:
