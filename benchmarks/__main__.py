@@ -8,6 +8,7 @@ in turns with ours.
     python -m benchmarks                            models, layers and seeds, all peers
     python -m benchmarks --cases mnist_lstm gru     these two
     python -m benchmarks --cases "lstm*" --peers torch
+    python -m benchmarks --measures predict         models in use only, not in training
     python -m benchmarks --cases scaling --peers torch    time over length and batch
     python -m benchmarks --quick                    to see that all of it works
 
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import charts, report
-from benchmarks.cases import DEFAULT_GROUPS, choose
+from benchmarks.cases import ALL_MEASURES, DEFAULT_GROUPS, choose
 from benchmarks.peers import PEERS, choose_peers
 from benchmarks.results import Results
 from benchmarks.rounds import QUICK, Settings, ceilings, check_device, measure_case
@@ -45,6 +46,8 @@ class Options:
     """Names, patterns, or the groups models, layers, scaling and seeds."""
     peers: tuple[str, ...] = tuple(PEERS)
     """Whom to compare with; "none" for nobody."""
+    measures: tuple[str, ...] = ALL_MEASURES
+    """What to time, of the cases that have it."""
     device: Literal["cpu", "gpu", "tpu"] = "cpu"
     """Where to compute."""
     threads: int | None = None
@@ -61,12 +64,13 @@ class Options:
 
 def main(options: Options, command: str) -> None:
     """Measures, and writes what is finished even if it is interrupted."""
-    cases, peers = choose(options.cases), choose_peers(options.peers)
+    cases, peers = choose(options.cases, options.measures), choose_peers(options.peers)
     cores = environment()["cores"]
     threads = options.threads or int(cores or 1)
     if cores is not None and threads > int(cores):
         raise ZooError(f"threads must be at most the {cores} cores of this process, got {threads}.")
-    settings = Settings(options.device, threads, **(QUICK if options.quick else {}))
+    quick = QUICK if options.quick else {}
+    settings = Settings(options.device, threads, options.measures, **quick)
     folder = RunFolder(options.out or default_run_path("benchmarks"))
     results = _continued(folder, settings)
     check_device(settings)

@@ -28,6 +28,7 @@ MEASURES: Mapping[Group, tuple[str, ...]] = {
     "scaling": ("forward", "gradient"),
     "seeds": ("one seed", "five seeds"),
 }
+ALL_MEASURES = tuple(dict.fromkeys(name for group in MEASURES.values() for name in group))
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,24 @@ def all_cases() -> dict[str, Case]:
     return {case.name: case for case in found}
 
 
-def choose(names: Sequence[str]) -> tuple[Case, ...]:
+def measures_of(case: Case, asked: Sequence[str]) -> tuple[str, ...]:
+    """What is timed of a case, when these measures are asked for."""
+    return tuple(name for name in MEASURES[case.group] if name in asked)
+
+
+def choose(names: Sequence[str], measures: Sequence[str] = ALL_MEASURES) -> tuple[Case, ...]:
     """The cases that names, groups or patterns such as "lstm*" ask for, each once.
 
+    Args:
+        names: what is asked for.
+        measures: what is to be timed; a case that has none of it is left out.
+
     Raises:
-        ZooError: nothing of that name; the message offers near ones.
+        ZooError: nothing of that name, and the message offers near ones; or nothing to time.
     """
+    for measure in measures:
+        if measure not in ALL_MEASURES:
+            raise unknown_name("measure", measure, ALL_MEASURES)
     cases = all_cases()
     known = [*cases, *GROUPS]
     chosen: set[str] = set()
@@ -164,4 +177,10 @@ def choose(names: Sequence[str]) -> tuple[Case, ...]:
         chosen |= found
     if not chosen:
         raise ZooError(f"cases must name at least one case or group, got none. Known: {known}.")
-    return tuple(case for case in cases.values() if case.name in chosen)
+    asked = tuple(case for case in cases.values() if case.name in chosen)
+    if not (left := tuple(case for case in asked if measures_of(case, measures))):
+        raise ZooError(
+            f"measures must have one that the cases {[case.name for case in asked]} have, got "
+            f"{tuple(measures)}. Models have {MEASURES['models']}, layers {MEASURES['layers']}."
+        )
+    return left

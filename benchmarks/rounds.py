@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import MEASURES, Case
+from benchmarks.cases import ALL_MEASURES, Case, measures_of
 from benchmarks.peers import OURS, missing
 from benchmarks.preparation import write_material
 from benchmarks.results import CaseResult, Entry
@@ -46,6 +46,7 @@ class Settings:
     Args:
         device: "cpu", "gpu" or "tpu".
         threads: cores that each participant may use.
+        measures: what is timed, of the cases that have it.
         rounds: how often each participant has its turn.
         seconds: how long a turn lasts about.
         seed_steps: steps a seed in the group `seeds`, which has `seed_rounds` rounds.
@@ -53,6 +54,7 @@ class Settings:
 
     device: str = "cpu"
     threads: int = 1
+    measures: tuple[str, ...] = ALL_MEASURES
     rounds: int = 7
     seconds: float = 0.3
     seed_steps: int = SEED_STEPS
@@ -223,7 +225,8 @@ class _Turns:
 
 def measure_case(case: Case, peers: Sequence[str], settings: Settings) -> CaseResult:
     """Builds, checks and times one case. Nothing that a participant does can end this."""
-    result = CaseResult(case.name, case.group, case.batch, MEASURES[case.group], size=case.size)
+    measures = measures_of(case, settings.measures)
+    result = CaseResult(case.name, case.group, case.batch, measures, size=case.size)
     result.others = used_by_others(settings.seconds)
     with tempfile.TemporaryDirectory(prefix="zoo-benchmarks-") as name:
         try:
@@ -273,8 +276,9 @@ def _prepare(turns: _Turns, name: str, shared: bool, why_not: str) -> None:
     if built is None or outputs is None:
         return
     entry.start = {"import": built["import"], "build": built["build"]}
-    if turns.result.group == "models":
-        entry.note_compiling("predict", outputs["compiling"])
+    forward = "predict" if turns.result.group == "models" else "forward"
+    entry.note_compiling(forward, outputs["compiling"])
+    if "train" in turns.result.measures:
         first = turns.try_(name, "losses", steps=1)
         more = None if first is None else turns.try_(name, "losses", steps=CHECKED_STEPS - 1)
         if first is None or more is None:
@@ -282,11 +286,10 @@ def _prepare(turns: _Turns, name: str, shared: bool, why_not: str) -> None:
         entry.start["first step"] = first["seconds"]
         entry.note_compiling("train", first["compiling"])
         entry.about["losses"] = [*first["losses"], *more["losses"]]
-    else:
+    if "gradient" in turns.result.measures:
         gradient = turns.try_(name, "input_gradient")
         if gradient is None:
             return
-        entry.note_compiling("forward", outputs["compiling"])
         entry.note_compiling("gradient", gradient["compiling"])
     if name != OURS:
         _check(turns, name)
@@ -295,13 +298,13 @@ def _prepare(turns: _Turns, name: str, shared: bool, why_not: str) -> None:
 def _check(turns: _Turns, name: str) -> None:
     """Drops a peer whose first outputs, gradients or losses are not ours."""
     result, entry = turns.result, turns.result.entries[name]
-    for what in ("outputs",) if result.group == "models" else ("outputs", "gradient"):
+    for what in ("outputs", "gradient") if "gradient" in result.measures else ("outputs",):
         theirs, ours = (np.load(turns.folder / f"{what}-{who}.npy") for who in (name, OURS))
         if theirs.shape != ours.shape:
             turns.drop(name, "disagrees", f"{what} of shape {theirs.shape}, ours {ours.shape}")
             return
         entry.error[what] = float(np.abs(theirs - ours).max() / np.abs(ours).max())
-    if result.group == "models" and not _by_chance(turns.folder):
+    if "train" in result.measures and not _by_chance(turns.folder):
         theirs, ours = (np.array(result.entries[who].about["losses"]) for who in (name, OURS))
         entry.error["losses"] = float(np.abs(theirs / ours - 1).max())
     for what, error in entry.error.items():

@@ -31,6 +31,8 @@ def run(*arguments):
     [
         (["--cases", "mnist_lst"], "unknown case 'mnist_lst': did you mean 'mnist_lstm'"),
         (["--peers", "pytorch"], "unknown peer 'pytorch': did you mean 'torch'"),
+        (["--measures", "prdict"], "unknown measure 'prdict': did you mean 'predict'"),
+        (["--cases", "gru", "--measures", "train"], "measures must have one that the cases"),
         (["--threads", "0"], "threads must be a positive integer, got 0."),
         (["--threads", "4096"], "threads must be at most the"),
         (["--out", "pyproject.toml/run"], "cannot be created or written to"),
@@ -127,6 +129,17 @@ def test_a_case_is_checked_and_timed_in_turns():
     assert result.entries["flax_nnx"].error.keys() == {"outputs", "losses"}
     assert result.ratio("train") > 0
     assert result.work["train"]["flops"] > 0
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize(("case", "measure"), [("mnist_lstm", "predict"), ("gru", "forward")])
+def test_only_what_is_asked_for_is_compiled_and_timed(case, measure):
+    settings = replace(SETTINGS, measures=(measure,))
+    result = measure_case(CASES[case], ["flax_nnx"], settings)
+    for entry in result.entries.values():
+        assert entry.samples.keys() == entry.compiling.keys() == {measure}
+        assert entry.start.keys() == {"import", "build"}
+    assert result.entries["flax_nnx"].error.keys() == {"outputs"}
 
 
 @pytest.mark.parametrize("do", ["build", "losses", "time", "about"])

@@ -124,6 +124,14 @@ def test_no_case():
         choose(())
 
 
+def test_cases_that_have_nothing_of_what_is_measured_are_left_out():
+    assert {case.group for case in choose(("models", "layers"), ("predict",))} == {"models"}
+    assert [case.name for case in choose(("gru", "seeds"), ("gradient", "five seeds"))] == [
+        "gru",
+        "seeds",
+    ]
+
+
 def known():
     return [*all_cases(), *MEASURES]
 
