@@ -1,5 +1,6 @@
 """Convolution against loops over every product."""
 
+import math
 from typing import Any
 
 import jax
@@ -22,13 +23,13 @@ from zoo.functional.convolution_ways import (
     with_gradient_by_offsets,
 )
 
-LIMIT = "zoo.functional.convolution_ways.FEW_NUMBERS"
+WAYS = "zoo.functional.convolution_ways"
 
 
 @pytest.fixture(autouse=True)
 def _as_in_a_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or everything here would be small enough for the one path."""
-    monkeypatch.setattr(LIMIT, 0)
+    monkeypatch.setattr(f"{WAYS}.FEW_NUMBERS", 0)
 
 
 few_or_many = pytest.mark.parametrize("channels", [1, 4], ids=["few", "many"])
@@ -113,8 +114,9 @@ def test_each_way_is_the_definition(
     numbers: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Values, gradients and second derivatives, on either side of the limit of numbers."""
-    monkeypatch.setattr(LIMIT, numbers)
+    """Values, gradients and second derivatives, on either side of the limits."""
+    monkeypatch.setattr(f"{WAYS}.FEW_NUMBERS", numbers)
+    monkeypatch.setattr(f"{WAYS}.MANY_ROWS", 1 if numbers else math.inf)
     params, x = some(kernel, groups, channels=channels)
     window = Window(strides, padding.upper(), dilation, groups)
     if way is None:

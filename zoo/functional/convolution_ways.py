@@ -9,24 +9,27 @@ second row on), 3×3 "same", in a compiled loop of steps, two cores of an AMD EP
 
 | B, pixels, in, out | `by_xla` | `by_patches` | `with_gradient_by_offsets` |
 | --- | --- | --- | --- |
-| 64, 32×32, 3, 32 | 213 | **5.4** | 6.7 |
-| 64, 16×16, 32, 64 | 1005 | 20.4 | **14.9** |
-| 64, 8×8, 64, 128 | 906 | 11.8 | **10.0** |
+| 64, 32×32, 3, 32 | 186 | **2.3** | 5.2 |
+| 64, 16×16, 32, 64 | 914 | 17.3 | **16.2** |
+| 64, 8×8, 64, 128 | 838 | **11.5** | 17.1 |
+| 128, 32×32, 32, 32 | 11,250 | 124 | **80** |
 
 Where nothing is differentiated, nothing has to be copied for a gradient either. Milliseconds of a
-forward pass by itself, processor time of one core:
+forward pass by itself on two cores, in brackets on one:
 
-| B, pixels, in, out | `by_xla` | `by_patches` |
-| --- | --- | --- |
-| 32, 28×28, 1, 32, "valid" | **0.4** | 1.1 |
-| 32, 13×13, 32, 64, "valid" | **2.4** | 3.0 |
-| 64, 32×32, 3, 32 | 5.7 | 5.8 |
-| 64, 16×16, 32, 64 | **6.4** | 28.8 |
-| 64, 8×8, 64, 128 | **6.4** | 9.5 |
-
-With two cores and 3 channels, `by_patches` is the faster one, 2.6 against 9.1.
+| B, pixels, in, out | `by_xla` | `padded_by_xla` | `by_patches` |
+| --- | --- | --- | --- |
+| 32, 28×28, 1, 32, "valid" | **0.3 (0.2)** | 0.5 (0.3) | 0.4 (0.5) |
+| 32, 13×13, 32, 64, "valid" | 1.7 (**1.8**) | **1.1** (2.1) | **1.1** (2.0) |
+| 64, 32×32, 3, 32 | 5.6 (5.7) | 4.2 (6.0) | **3.4 (5.6)** |
+| 64, 16×16, 32, 64 | 6.9 (**6.3**) | **4.0** (7.6) | 17.6 (27.8) |
+| 64, 8×8, 64, 128 | 6.1 (6.1) | 6.2 (**6.1**) | **4.5** (8.9) |
+| 128, 32×32, 32, 32 | 27.1 (**27.2**) | **15.0** (30.3) | |
+| 8, 147×147, 32, 64 | 88.6 (**87.7**) | **62.8** (124.7) | |
+| 8, 73×73, 80, 192, "valid" | 170 (321) | **61 (112)** | |
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -52,14 +55,16 @@ Way: TypeAlias = Callable[[Window, Array, Array], Array]
 # A filter of at most this many numbers (3×3 over up to three channels) is cheaper as one matrix
 # product, gradients included: there is little to copy. Over a single channel, only with gradients.
 FEW_PRODUCTS = 27
-# With strides, or in training, so is the forward pass of any filter while all patches together have
-# at most this many numbers (32 MB): a batch of 32 to 64. Beyond it copying them costs more than it
-# saves.
+# With strides so is any filter while all patches together have at most this many numbers (32 MB): a
+# batch of 32 to 64. Beyond it copying them costs more than it saves.
 FEW_NUMBERS = 2**23
 # Over up to so many channels a larger filter, too, is trained as one product, while all patches
 # have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 18.1 against 22.6 ms
 # of one core for 5×5, 37.7 against 55.2 for 7×7.
 FEW_CHANNELS, SOME_NUMBERS = 3, 2**24
+# Images of at least so many rows get more of them, see `padded_by_xla`; at 8 rows it costs more than
+# it saves. With jaxlib 0.12 it costs up to a third: there, none do.
+MANY_ROWS = 12 if jax.__version_info__ < (0, 12) else math.inf
 
 
 def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
@@ -70,14 +75,11 @@ def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
         return by_patches  # a matrix product as it stands: nothing is copied, and twice as fast
     if kernel[..., 0].size <= FEW_PRODUCTS:
         return trained_by_patches if kernel.shape[2] == 1 else by_patches
+    patches = _patches(window, x, kernel)
     if window.strides != (1, 1):
-        return _forward(window, x, kernel)
-    few = kernel.shape[2] <= FEW_CHANNELS and _patches(window, x, kernel) <= SOME_NUMBERS
+        return by_patches if patches <= FEW_NUMBERS else padded_by_xla
+    few = kernel.shape[2] <= FEW_CHANNELS and patches <= SOME_NUMBERS
     return trained_by_patches if few else with_gradient_by_offsets
-
-
-def _forward(window: Window, x: Array, kernel: Array) -> Way:
-    return by_patches if _patches(window, x, kernel) <= FEW_NUMBERS else padded_by_xla
 
 
 def _patches(window: Window, x: Array, kernel: Array) -> int:
@@ -105,16 +107,27 @@ def _by_xla(
 
 
 def padded_by_xla(window: Window, x: Array, kernel: Array) -> Array:
-    """`by_xla`; without padding with one row of zeros below the image, whose outputs are cut off.
+    """`by_xla`, with more zeros below the image than it needs, whose outputs are cut off.
 
-    Without any padding, XLA on a CPU first copies all patches; the row keeps it from that. Seconds
-    of one core for 8 images, 3×3 "valid", were 0.31 and then 0.12 for 73×73 pixels and 80 → 192
-    channels, 0.16 and 0.04 for 149×149 and 32 → 32.
+    XLA leaves a convolution to YNNPACK unless its result is larger than the image, and before
+    jaxlib 0.12 YNNPACK keeps most of them to one core: so there are zeros for one row more than the
+    image has. Else one row of zeros under an image without any padding keeps XLA from copying
+    all patches first.
     """
-    if window.padding == "SAME":
-        return by_xla(window, x, kernel)
-    rows = (x.shape[1] - _spans(window, kernel)[0]) // window.strides[0] + 1
-    return _by_xla(window, x, kernel, [(0, 1), (0, 0)])[:, :rows]
+    return _padded_by_xla(window, x, kernel, _pads(window, x, kernel)[1:3])
+
+
+def _padded_by_xla(
+    window: Window, x: Array, kernel: Array, pads: Sequence[tuple[int, int]]
+) -> Array:
+    (top, bottom), sides = pads
+    span = _spans(window, kernel)[0]
+    rows = (x.shape[1] + top + bottom - span) // window.strides[0] + 1
+    if window.strides == (1, 1) and kernel.shape[2] > 1 and x.shape[1] >= MANY_ROWS:
+        bottom = max(bottom, span - top)
+    elif (top, bottom) == (0, 0):
+        bottom = 1
+    return _by_xla(window, x, kernel, [(top, bottom), sides])[:, :rows]
 
 
 def by_patches(window: Window, x: Array, kernel: Array) -> Array:
@@ -159,7 +172,7 @@ def with_gradient_by_offsets(window: Window, x: Array, kernel: Array) -> Array:
 def _convolve_and_keep(
     window: Window, x: Array, kernel: Array
 ) -> tuple[Array, tuple[Array, Array]]:
-    return _forward(window, x, kernel)(window, x, kernel), (x, kernel)
+    return padded_by_xla(window, x, kernel), (x, kernel)
 
 
 def _gradient_by_offsets(
@@ -169,17 +182,12 @@ def _gradient_by_offsets(
     rows = _rows(of_y)
     of_kernel = jnp.stack([_rows(pixels).T @ rows for pixels in _offsets(window, x, kernel)])
     spans, pads = _spans(window, kernel), _pads(window, x, kernel)[1:3]
-    of_x = lax.conv_general_dilated(
-        of_y,
-        jnp.swapaxes(jnp.flip(kernel, (0, 1)), 2, 3),
-        window_strides=(1, 1),
-        padding=[
-            (span - 1 - before, span - 1 - after)
-            for span, (before, after) in zip(spans, pads, strict=True)
-        ],
-        rhs_dilation=window.dilation,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    turned = jnp.swapaxes(jnp.flip(kernel, (0, 1)), 2, 3)
+    pads_back = [
+        (span - 1 - before, span - 1 - after)
+        for span, (before, after) in zip(spans, pads, strict=True)
+    ]
+    of_x = _padded_by_xla(window, of_y, turned, pads_back)
     return of_x, jnp.reshape(of_kernel, kernel.shape)
 
 
