@@ -62,8 +62,8 @@ FEW_NUMBERS = 2**23
 # have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 18.1 against 22.6 ms
 # of one core for 5×5, 37.7 against 55.2 for 7×7.
 FEW_CHANNELS, SOME_NUMBERS = 3, 2**24
-# Images of at least so many rows get more of them, see `padded_by_xla`; at 8 rows it costs more than
-# it saves. With jaxlib 0.12 it costs up to a third: there, none do.
+# Images of at least so many rows get more of them, see `padded_by_xla`; at 8 rows they cost more
+# than they save. With jaxlib 0.12 they cost up to a third: there, none do.
 MANY_ROWS = 12 if jax.__version_info__ < (0, 12) else math.inf
 
 
