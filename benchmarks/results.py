@@ -33,7 +33,8 @@ class Entry:
         samples: milliseconds of a step, one value a round, for each measure.
         start: seconds to import the library, to build the model, and of the first step.
         compiling: seconds of tracing, lowering and compiling for each measure, where known.
-        error: largest difference from our outputs (and input gradient), relative to the largest.
+        error: difference from our outputs (and input gradient), ‖theirs − ours‖ / ‖ours‖; of losses
+            the largest relative one.
         about: versions, device, threads, memory.
     """
 
