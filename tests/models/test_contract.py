@@ -102,6 +102,16 @@ def test_logits_of_every_class(name):
 
 
 @every_model
+def test_float32_where_jax_has_float64_too(name):
+    x = jax.ShapeDtypeStruct(inputs(name).shape, inputs(name).dtype)
+    with jax.enable_x64(True):
+        model = nnx.eval_shape(lambda: new(name))
+        y = nnx.eval_shape(lambda model, x: model(x), model, x)
+    weights = jax.tree.leaves(nnx.state(model, (nnx.Param, nnx.BatchStat)))
+    assert {str(leaf.dtype) for leaf in (*weights, y)} == {"float32"}
+
+
+@every_model
 def test_compiled_is_the_same(name):
     model = new(name)
     model.eval()

@@ -1,14 +1,16 @@
 """Layers without a window or a memory: Dense, Embedding, EmbeddingBag, Activation."""
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from zoo import functional as F
 from zoo.errors import check_positive
 from zoo.layers.layer import Layer
 
-glorot_uniform = jax.nn.initializers.glorot_uniform()
-zeros = jax.nn.initializers.zeros
+# Weights are float32, as in Keras and Flax, where JAX_ENABLE_X64 is set too.
+glorot_uniform = jax.nn.initializers.glorot_uniform(dtype=jnp.float32)
+zeros = jax.nn.initializers.constant(0.0, dtype=jnp.float32)
 
 
 class Dense(Layer):
@@ -61,7 +63,7 @@ class Embedding(Layer):
         check_positive(input_dim=input_dim, output_dim=output_dim)
         self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
         self.embeddings = nnx.Param(
-            jax.random.uniform(rngs.params(), (input_dim, output_dim), minval=-0.05, maxval=0.05)
+            jax.random.uniform(rngs.params(), (input_dim, output_dim), jnp.float32, -0.05, 0.05)
         )
 
     def __call__(self, ids: jax.Array) -> jax.Array:
@@ -87,7 +89,7 @@ class EmbeddingBag(Layer):
         check_positive(input_dim=input_dim, output_dim=output_dim)
         self.input_dim, self.output_dim = input_dim, output_dim
         self.embeddings = nnx.Param(
-            stddev * jax.random.normal(rngs.params(), (input_dim, output_dim))
+            stddev * jax.random.normal(rngs.params(), (input_dim, output_dim), jnp.float32)
         )
 
     def __call__(self, ids: jax.Array) -> jax.Array:

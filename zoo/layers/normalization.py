@@ -39,10 +39,10 @@ class BatchNormalization(Layer):
         self.momentum, self.epsilon = momentum, epsilon
         self.center, self.scale = center, scale
         self.use_running_average = False  # the name that model.train() and model.eval() set
-        self.gamma = nnx.Param(jnp.ones(features)) if scale else None
-        self.beta = nnx.Param(jnp.zeros(features)) if center else None
-        self.moving_mean = nnx.BatchStat(jnp.zeros(features))
-        self.moving_variance = nnx.BatchStat(jnp.ones(features))
+        self.gamma = nnx.Param(jnp.ones(features, jnp.float32)) if scale else None
+        self.beta = nnx.Param(jnp.zeros(features, jnp.float32)) if center else None
+        self.moving_mean = nnx.BatchStat(jnp.zeros(features, jnp.float32))
+        self.moving_variance = nnx.BatchStat(jnp.ones(features, jnp.float32))
 
     @property
     def params(self) -> F.BatchNormParams:
@@ -90,8 +90,8 @@ class LayerNormalization(Layer):
         scale: bool = True,
     ):
         self.axis, self.epsilon, self.center, self.scale = axis, epsilon, center, scale
-        self.gamma = nnx.Param(jnp.ones(features)) if scale else None
-        self.beta = nnx.Param(jnp.zeros(features)) if center else None
+        self.gamma = nnx.Param(jnp.ones(features, jnp.float32)) if scale else None
+        self.beta = nnx.Param(jnp.zeros(features, jnp.float32)) if center else None
 
     @property
     def params(self) -> F.LayerNormParams:
@@ -133,8 +133,8 @@ class Normalization(Layer):
         self.features = (features,) if isinstance(features, int) else features
         self.axis, self.invert = axis, invert
         self.given_mean, self.given_variance = mean, variance
-        self.mean = nnx.BatchStat(jnp.zeros(features)) if mean is None else None
-        self.variance = nnx.BatchStat(jnp.ones(features)) if mean is None else None
+        self.mean = nnx.BatchStat(jnp.zeros(features, jnp.float32)) if mean is None else None
+        self.variance = nnx.BatchStat(jnp.ones(features, jnp.float32)) if mean is None else None
         # How many examples the statistics are of; Keras keeps it beside them.
         self.count = nnx.BatchStat(jnp.zeros((), jnp.int32)) if mean is None else None
 

@@ -13,7 +13,7 @@ from zoo.errors import check_positive
 from zoo.layers.core import glorot_uniform, zeros
 from zoo.layers.layer import Layer
 
-orthogonal = jax.nn.initializers.orthogonal()
+orthogonal = jax.nn.initializers.orthogonal(dtype=jnp.float32)
 
 
 class Recurrent(Layer):
