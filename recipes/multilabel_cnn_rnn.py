@@ -116,6 +116,7 @@ def main(options: MultilabelOptions) -> None:
             "study": NAME,
             "dataset": items.name,
             "training": asdict(training),
+            "strengths": options.strengths,
             "scenes": {"train": options.scenes, "test": TEST, **asdict(SCENES)},
             "order": options.order,
             "recurrent": options.recurrent,

@@ -110,6 +110,8 @@ def test_a_complete_run_is_read_and_not_trained_again(run, monkeypatch, capsys):
 def test_a_folder_of_another_run_is_refused(run):
     with pytest.raises(ZooError, match="holds another run: order was 'frequent_first' and is now"):
         multilabel_cnn_rnn.main(MultilabelOptions(**QUICK, order="rare_first", out=run))
+    with pytest.raises(ZooError, match=r"run: strengths was \['strong'\] and is now \['none'\]"):
+        multilabel_cnn_rnn.main(MultilabelOptions(**(QUICK | {"strengths": ("none",)}), out=run))
 
 
 def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
