@@ -118,9 +118,9 @@ def _surplus(stored: Iterable[str], wanted: Iterable[str]) -> str:
 def _some(names: Iterable[str]) -> str:
     """Names in words; of very many the first ones."""
     listed = list(names)
-    if len(listed) <= 40:
+    if len(listed) <= 12:
         return ", ".join(listed)
-    return f"{', '.join(listed[:40])} and {len(listed) - 40} more"
+    return f"{', '.join(listed[:10])} and {len(listed) - 10} more"
 
 
 def _kind(name: str) -> str:
