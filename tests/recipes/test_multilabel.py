@@ -64,15 +64,17 @@ def test_the_table_is_made_of_the_metrics(run):
     with (run / "table.csv").open() as file:
         rows = {row["measure"]: row for row in csv.DictReader(file)}
     assert len(rows) == 9
+    decisions = ("CNN", "CNN, top 3", "CNN-RNN", "CNN-RNN, by label")
+    pairs = (("CNN-RNN", "CNN"), ("CNN-RNN, by label", "CNN"), ("CNN-RNN", "CNN, top 3"))
     for measure, row in rows.items():
-        theirs = np.array(measures["CNN"][measure])
-        assert float(row["CNN"]) == pytest.approx(theirs.mean())
-        for decision in ("CNN-RNN", "CNN-RNN, by label"):
-            ours = np.array(measures[decision][measure])
-            assert float(row[decision]) == pytest.approx(ours.mean())
-            assert float(row[f"{decision} − CNN"]) == pytest.approx((ours - theirs).mean())
-            half = 12.7062 * abs(np.diff(ours - theirs).item()) / 2
-            assert float(row[f"{decision} − CNN ±"]) == pytest.approx(half, rel=1e-4, abs=1e-12)
+        values = {decision: np.array(measures[decision][measure]) for decision in decisions}
+        for decision in decisions:
+            assert float(row[decision]) == pytest.approx(values[decision].mean())
+        for ours, theirs in pairs:
+            difference = values[ours] - values[theirs]
+            assert float(row[f"{ours} − {theirs}"]) == pytest.approx(difference.mean())
+            half = 12.7062 * abs(np.diff(difference).item()) / 2
+            assert float(row[f"{ours} − {theirs} ±"]) == pytest.approx(half, rel=1e-4, abs=1e-12)
     search = metrics["strengths"]["strong"]["search"]
     assert search["images"] == 8
     assert search["encoder"] > 0
@@ -95,6 +97,15 @@ def test_the_measures_are_those_of_the_weights(run):
             for name, value in multilabel_report(data.test.y, *said).measures().items():
                 assert metrics[decision][name][1] == pytest.approx(value, abs=1e-6)
     assert contenders["CNN-RNN"].objective == LabelPaths.of(data.train.y)
+
+
+def test_the_cnn_says_what_is_above_a_half_or_three_labels(monkeypatch):
+    logits = np.array([[0.5, -1, 2, -3, 1, 0.1], [-5, -4, -3, -2, -1, -6]])
+    monkeypatch.setattr(multilabel_cnn_rnn, "predict", lambda *_: logits)
+    said = multilabel_cnn_rnn._threshold(nnx.Module(), np.zeros((2, 4, 4, 1)))
+    above, three = (np.argwhere(sets).tolist() for sets, _ in said.values())
+    assert above == [[0, 0], [0, 2], [0, 4], [0, 5]]
+    assert three == [[0, 0], [0, 2], [0, 4], [1, 2], [1, 3], [1, 4]]
 
 
 def test_a_complete_run_is_read_and_not_trained_again(run, monkeypatch, capsys):
