@@ -5,9 +5,9 @@ come together is drawn by a table of co-occurrence. The CNN-RNN of Wang et al. (
 with a sigmoid for each label have the same encoder, as many parameters and as many epochs, and are
 compared seed by seed, with no, medium and strong co-occurrence. The CNN-RNN's labels are decided
 in two ways: as the most probable path, a set as a whole, and label by label, where the probability
-of being in a path is above ½. The CNN's are those above ½ too, and besides its three most probable,
-which is how the paper lets networks decide that do not end a path. The run folder gets the tables,
-the pictures, the weights and all figures as JSON.
+of being in a path is above ½. The CNN's are those above ½ too, and also its three most probable,
+a fixed number as in many papers. The run folder gets the tables, the pictures, the weights and all
+figures as JSON.
 
     python -m recipes.multilabel_cnn_rnn                      both models, one seed
     python -m recipes.multilabel_cnn_rnn --seeds 10           with intervals and tests
@@ -65,7 +65,8 @@ Strength = Literal["none", "medium", "strong"]
 NAME = "multilabel_cnn_rnn"
 CNN, RNN = "CNN", "CNN-RNN"
 BY_LABEL = "CNN-RNN, by label"
-TOP, TOP_LABELS = "CNN, top 3", 3
+TOP_LABELS = 3
+TOP = f"{CNN}, top {TOP_LABELS}"
 COMPARED = ((RNN, CNN), (BY_LABEL, CNN), (RNN, TOP))
 SCENES = SceneConfig()
 TRAIN, TEST = 24_000, 2_000
@@ -175,12 +176,12 @@ def _contenders(data: Dataset, options: MultilabelOptions) -> Mapping[str, Conte
     hidden = round((head - classes) / (FEATURES + 1 + classes))
     cnn = partial(zoo.create_model, "multilabel_cnn", hidden=hidden, **sizes)
     return {
-        CNN: Contender(cnn, IndependentLabels(), _threshold),
+        CNN: Contender(cnn, IndependentLabels(), _sigmoids),
         RNN: Contender(cnn_rnn, paths, _search),
     }
 
 
-def _threshold(model: nnx.Module, x: np.ndarray) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
+def _sigmoids(model: nnx.Module, x: np.ndarray) -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     logits = predict(model, x)
     ranks = np.argsort(np.argsort(-logits, axis=1), axis=1)
     return {CNN: (logits > 0, logits), TOP: (ranks < TOP_LABELS, logits)}

@@ -1,5 +1,6 @@
 """What the participants on JAX share: the customary step with optax, compiled and donated."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -24,7 +25,7 @@ def loss_of(targets: str, outputs: jax.Array, y: jax.Array) -> jax.Array:
     raise UnsupportedError("this case is not trained by a loss of outputs and targets alone.")
 
 
-class JaxParticipant:
+class JaxParticipant(ABC):
     """Trains, predicts and differentiates; a library's adapter says how its model is called.
 
     A subclass sets `params` and `rest` (trees of arrays) and defines `apply`.
@@ -51,15 +52,15 @@ class JaxParticipant:
         self._forward = jax.jit(self._predict)
         self._gradient = jax.jit(jax.grad(self._directed, argnums=(0, 2)))
 
+    @abstractmethod
     def build(self) -> None:
         """Makes the model and sets `params` and `rest`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(
         self, params: Any, rest: Any, x: jax.Array, key: jax.Array | None
     ) -> tuple[jax.Array, Any]:
         """Outputs and the new `rest`; in training where there is a key for dropout."""
-        raise NotImplementedError
 
     def _predict(self, params: Any, rest: Any, x: jax.Array) -> jax.Array:
         return self.apply(params, rest, x, None)[0]

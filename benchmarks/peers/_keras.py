@@ -1,5 +1,6 @@
 """What Keras does alike on every backend: it opens the case's `.keras` file and compiles it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -12,7 +13,7 @@ from benchmarks.network import UnsupportedError
 LEARNING_RATE, EPSILON = 1e-3, 1e-7
 
 
-class KerasParticipant:
+class KerasParticipant(ABC):
     """Trains with `fit` and predicts with `predict_on_batch`; a backend adds the gradient.
 
     `keras` is imported here and not above, after an adapter has chosen the backend.
@@ -49,17 +50,17 @@ class KerasParticipant:
         self.y = np.concatenate([y for _, y in self.batches])
         self.steps = 0
 
+    @abstractmethod
     def gradient(self) -> Any:
         """The gradient of `sum(outputs · direction)` for the weights and the first batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wait(self, result: Any) -> None:
         """Returns when `result` is there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self) -> Any:
         """The outputs of the first batch, left on the device."""
-        raise NotImplementedError
 
     def outputs(self) -> np.ndarray:
         """See `Participant`."""

@@ -102,7 +102,7 @@ def test_the_measures_are_those_of_the_weights(run):
 def test_the_cnn_says_what_is_above_a_half_or_three_labels(monkeypatch):
     logits = np.array([[0.5, -1, 2, -3, 1, 0.1], [-5, -4, -3, -2, -1, -6]])
     monkeypatch.setattr(multilabel_cnn_rnn, "predict", lambda *_: logits)
-    said = multilabel_cnn_rnn._threshold(nnx.Module(), np.zeros((2, 4, 4, 1)))
+    said = multilabel_cnn_rnn._sigmoids(nnx.Module(), np.zeros((2, 4, 4, 1)))
     above, three = (np.argwhere(sets).tolist() for sets, _ in said.values())
     assert above == [[0, 0], [0, 2], [0, 4], [0, 5]]
     assert three == [[0, 0], [0, 2], [0, 4], [1, 2], [1, 3], [1, 4]]

@@ -116,7 +116,7 @@ def _surplus(stored: Iterable[str], wanted: Iterable[str]) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    """Names in words; of very many the first ones."""
+    """Names in words; of more than a dozen the first ten."""
     listed = list(names)
     if len(listed) <= 12:
         return ", ".join(listed)
