@@ -20,7 +20,7 @@ from zoo.functional.convolution_ways import (
     fastest_on_cpu,
     padded_by_xla,
     trained_by_patches,
-    with_gradient_by_offsets,
+    with_gradient_by_rows,
 )
 
 WAYS = "zoo.functional.convolution_ways"
@@ -94,8 +94,8 @@ def test_conv2d(
         ((2, 4), (1, 2), (1, 1), 1, 1, trained_by_patches),
         ((3, 3), (1, 1), (1, 1), 1, 3, by_patches),
         ((5, 4), (1, 1), (1, 1), 1, 3, trained_by_patches),
-        ((3, 3), (1, 1), (1, 1), 1, 4, with_gradient_by_offsets),
-        ((2, 4), (1, 1), (2, 1), 1, 6, with_gradient_by_offsets),
+        ((3, 3), (1, 1), (1, 1), 1, 4, with_gradient_by_rows),
+        ((2, 4), (1, 1), (2, 1), 1, 6, with_gradient_by_rows),
         ((1, 1), (1, 1), (1, 1), 1, 28, by_patches),
         ((3, 3), (3, 2), (1, 1), 1, 4, None),
         ((5, 4), (1, 2), (1, 1), 1, 3, None),
@@ -116,6 +116,7 @@ def test_each_way_is_the_definition(
 ) -> None:
     """Values, gradients and second derivatives, on either side of the limits."""
     monkeypatch.setattr(f"{WAYS}.FEW_NUMBERS", numbers)
+    monkeypatch.setattr(f"{WAYS}.CACHED_NUMBERS", numbers or 1)
     monkeypatch.setattr(f"{WAYS}.MANY_ROWS", 1 if numbers else math.inf)
     params, x = some(kernel, groups, channels=channels)
     window = Window(strides, padding.upper(), dilation, groups)
@@ -138,6 +139,20 @@ def test_each_way_is_the_definition(
 
     actual = jax.jit(lambda: all_of(lambda k, x: F.conv2d(F.ConvParams(k), x, **options)))()
     assert_close(actual, jax.jit(lambda: all_of(lambda k, x: by_xla(window, x, k)))())
+
+
+@pytest.mark.parametrize("numbers", [1, 700, 1200], ids=["one", "two", "three"])
+def test_gradient_of_a_few_images_at_a_time(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five images, of which some parts are not full; 7·4·3·4 numbers are copied for each."""
+    params, x = some((3, 3))
+    images = jnp.concatenate((x, x + 1, x[:1] - 1))
+    window = Window((1, 1), "VALID", (1, 1), 1)
+    monkeypatch.setattr(f"{WAYS}.CACHED_NUMBERS", numbers)
+
+    def gradient(way: Any) -> jax.Array:
+        return jax.jit(jax.grad(lambda k: jnp.sum(jnp.sin(way(window, images, k)))))(params.kernel)
+
+    assert_close(gradient(with_gradient_by_rows), gradient(by_xla))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 8)], ids=str)
@@ -173,6 +188,8 @@ def test_one_number_is_both() -> None:
 def test_empty_batch(channels: int) -> None:
     params, x = some((3, 3), channels=channels)
     assert compiled(params, x[:0]).shape == (0, 5, 4, 6)
+    gradient = jax.grad(lambda params: jnp.sum(compiled(params, x[:0])))(params)
+    assert_close(gradient, jax.tree.map(jnp.zeros_like, params))
 
 
 def test_errors() -> None:

@@ -46,7 +46,7 @@ def test_recurrent_layers(layer: Layer, rows: int) -> None:
     check(run, params, x, mask)
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4], ids=["trained", "by_patches", "by_offsets"])
+@pytest.mark.parametrize("channels", [1, 3, 4], ids=["trained", "by_patches", "by_rows"])
 def test_convolution(channels: int) -> None:
     rng = np.random.default_rng(2)
     params = F.ConvParams(jnp.asarray(rng.normal(size=(3, 3, channels, 2))), jnp.ones(2))

@@ -5,17 +5,19 @@ convolutions of odd shapes: in a compiled loop of training steps, where it has o
 by the kernel took up to a hundred times as long as the same as matrix products.
 
 Milliseconds of a training step's convolution (forward and gradients, by the input too from the
-second row on), 3×3 "same", in a compiled loop of steps, two cores of an AMD EPYC, jax 0.10.2:
+second row on), 3×3 "same", in a compiled loop of steps, two cores of an Intel Xeon, jax 0.10.2, in
+brackets one core:
 
-| B, pixels, in, out | `by_xla` | `by_patches` | `with_gradient_by_offsets` |
+| B, pixels, in, out | `by_xla` | `by_patches` | `with_gradient_by_rows` |
 | --- | --- | --- | --- |
-| 64, 32×32, 3, 32 | 186 | **2.3** | 5.2 |
-| 64, 16×16, 32, 64 | 914 | 17.3 | **16.2** |
-| 64, 8×8, 64, 128 | 838 | **11.5** | 17.1 |
-| 128, 32×32, 32, 32 | 11,250 | 124 | **80** |
+| 64, 32×32, 3, 32 | 163 | **3.0 (4.9)** | 14.7 (22.0) |
+| 64, 16×16, 32, 64 | 869 | **13.8** (40.6) | 17.0 (**32.5**) |
+| 64, 16×16, 64, 64 | 2,198 | 35.2 (73.8) | **24.8 (48.1)** |
+| 64, 8×8, 64, 128 | 520 | **12.4** (31.8) | 21.8 (**20.9**) |
+| 128, 32×32, 32, 32 | 5,826 | 119 (239) | **76.6 (153)** |
 
 Where nothing is differentiated, nothing has to be copied for a gradient either. Milliseconds of a
-forward pass by itself on two cores, in brackets on one:
+forward pass by itself on two cores of an AMD EPYC, in brackets on one:
 
 | B, pixels, in, out | `by_xla` | `padded_by_xla` | `by_patches` |
 | --- | --- | --- | --- |
@@ -38,7 +40,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from zoo.functional._arrays import Array
+from zoo.functional._arrays import Array, at_least_float32, varying_alike
 
 
 class Window(NamedTuple):
@@ -59,9 +61,11 @@ FEW_PRODUCTS = 27
 # batch of 32 to 64. Beyond it copying them costs more than it saves.
 FEW_NUMBERS = 2**23
 # Over up to so many channels a larger filter, too, is trained as one product, while all patches
-# have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 18.1 against 22.6 ms
-# of one core for 5×5, 37.7 against 55.2 for 7×7.
+# have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 15.7 against 30.6 ms
+# of one core for 5×5, 47.8 against 58.5 for 7×7.
 FEW_CHANNELS, SOME_NUMBERS = 3, 2**24
+# So many numbers (1 MB), copied for a gradient, stay in the cache of a core.
+CACHED_NUMBERS = 2**18
 # Images of at least so many rows get more of them, see `padded_by_xla`; at 8 rows they cost more
 # than they save. With jaxlib 0.12 they cost up to a third: there, none do.
 MANY_ROWS = 12 if jax.__version_info__ < (0, 12) else math.inf
@@ -79,7 +83,7 @@ def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
     if window.strides != (1, 1):
         return by_patches if patches <= FEW_NUMBERS else padded_by_xla
     few = kernel.shape[2] <= FEW_CHANNELS and patches <= SOME_NUMBERS
-    return trained_by_patches if few else with_gradient_by_offsets
+    return trained_by_patches if few else with_gradient_by_rows
 
 
 def _patches(window: Window, x: Array, kernel: Array) -> int:
@@ -157,14 +161,14 @@ trained_by_patches.defvjp(_patches_and_keep, _gradient_by_patches)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def with_gradient_by_offsets(window: Window, x: Array, kernel: Array) -> Array:
+def with_gradient_by_rows(window: Window, x: Array, kernel: Array) -> Array:
     """`padded_by_xla`, or where it is differentiated the faster way, with gradients by hand.
 
     For strides of 1.
 
-    By the kernel: for each of its places one matrix product, of the pixels that it meets by the
-    gradient of the outputs. By the input: the convolution of the outputs' gradient with the kernel
-    turned about, which for strides of 1 is a convolution like any other.
+    By the kernel: for each of its rows one matrix product, see `_gradient_of_kernel`. By the input:
+    the convolution of the outputs' gradient with the kernel turned about, which for strides of 1 is
+    a convolution like any other.
     """
     return padded_by_xla(window, x, kernel)
 
@@ -175,12 +179,10 @@ def _convolve_and_keep(
     return padded_by_xla(window, x, kernel), (x, kernel)
 
 
-def _gradient_by_offsets(
+def _gradient_by_rows(
     window: Window, kept: tuple[Array, Array], of_y: Array
 ) -> tuple[Array, Array]:
     x, kernel = kept
-    rows = _rows(of_y)
-    of_kernel = jnp.stack([_rows(pixels).T @ rows for pixels in _offsets(window, x, kernel)])
     spans, pads = _spans(window, kernel), _pads(window, x, kernel)[1:3]
     turned = jnp.swapaxes(jnp.flip(kernel, (0, 1)), 2, 3)
     pads_back = [
@@ -188,10 +190,42 @@ def _gradient_by_offsets(
         for span, (before, after) in zip(spans, pads, strict=True)
     ]
     of_x = _padded_by_xla(window, of_y, turned, pads_back)
-    return of_x, jnp.reshape(of_kernel, kernel.shape)
+    return of_x, _gradient_of_kernel(window, x, kernel, of_y)
 
 
-with_gradient_by_offsets.defvjp(_convolve_and_keep, _gradient_by_offsets)
+with_gradient_by_rows.defvjp(_convolve_and_keep, _gradient_by_rows)
+
+
+def _gradient_of_kernel(window: Window, x: Array, kernel: Array, of_y: Array) -> Array:
+    """For each row of the kernel one product, of what the row meets by the outputs' gradient.
+
+    A few images at a time, so that the pixels copied for it are still in the cache when they are
+    multiplied. The outputs' gradient is turned before: a product contracted along the first axis of
+    its left side takes up to twice as long.
+    """
+    (height, width), (down, right) = _spans(window, kernel), window.dilation
+    batch, rows, columns, filters = of_y.shape
+    pads, row = _pads(window, x, kernel)[1:], kernel[0, ..., 0].size
+    copied = (x.shape[1] + sum(pads[0])) * columns * row
+    parts = max(min(batch, math.ceil(batch * copied / CACHED_NUMBERS)), 1)
+    images = math.ceil(batch / parts)
+
+    def in_parts(array: Array, pads: Sequence[tuple[int, int]]) -> Array:
+        array = jnp.pad(array, [(0, parts * images - batch), *pads])
+        return jnp.reshape(array, (parts, images, *array.shape[1:]))
+
+    def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
+        x, of_y = part
+        shifted = [x[:, :, v : v + columns] for v in range(0, width, right)]
+        met = jnp.concatenate(shifted, axis=-1)
+        turned = lax.optimization_barrier(_rows(of_y).T)
+        products = [turned @ _rows(met[:, u : u + rows]) for u in range(0, height, down)]
+        return total + at_least_float32(jnp.stack(products)), None
+
+    zero = at_least_float32(jnp.zeros((kernel.shape[0], filters, row), kernel.dtype))
+    zero, of_y = varying_alike((zero, of_y))
+    total, _ = lax.scan(add, zero, (in_parts(x, pads), in_parts(of_y, [(0, 0)] * 3)))
+    return jnp.reshape(jnp.swapaxes(total, 1, 2), kernel.shape).astype(kernel.dtype)
 
 
 def _offsets(window: Window, x: Array, kernel: Array) -> list[Array]:
