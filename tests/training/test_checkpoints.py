@@ -124,6 +124,8 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert_same(whole, run(model, train, validation, tmp_path))
     (message,) = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
     assert f"The checkpoint of step {kept[-1]} in {tmp_path} is damaged and left out" in message
+    assert message.endswith(f"It is kept as {kept[-1]}.damaged.")
+    assert (tmp_path / f"{kept[-1]}.damaged" / "state").is_dir()
 
 
 def test_when_all_are_damaged_the_run_starts_anew(

@@ -20,8 +20,8 @@ class Checkpoints:
     """The newest two states of one run, in a folder.
 
     Orbax writes a state beside its final place and renames it, so a kill leaves the older ones
-    whole. A digest of the arrays is kept with them: a damaged state is noticed, said, and
-    passed over for the one before it.
+    whole. A digest of the arrays is kept with them: a damaged state is noticed, said,
+    set aside under another name, and passed over for the one before it.
 
     Args:
         folder: a path; made when it does not exist.
@@ -81,10 +81,10 @@ class Checkpoints:
                 gc.collect()  # the errors of further reads are logged when they are collected
             if isinstance(stored, str):
                 _log.warning(
-                    "The checkpoint of step %d in %s is damaged and left out: %s",
-                    *(step, self.folder, stored),
+                    "The checkpoint of step %d in %s is damaged and left out: %s. "
+                    "It is kept as %s.",
+                    *(step, self.folder, stored, self._set_aside(step).name),
                 )
-                self._manager.delete(step)
                 continue
             arrays, about = stored
             self._check_same("run", about["run"], self._run)
@@ -104,6 +104,14 @@ class Checkpoints:
         except Exception as error:  # a damaged file can fail in any way
             return _in_short(error)
         return arrays, about
+
+    def _set_aside(self, step: int) -> Path:
+        """Renames a damaged state, which may be whole after all if what failed was the reading."""
+        aside = self.folder / f"{step}.damaged"
+        shutil.rmtree(aside, ignore_errors=True)
+        (self.folder / str(step)).rename(aside)
+        self._manager.reload()
+        return aside
 
     def _remove_halves(self) -> None:
         """Removes what a kill or a full disk has left of a state that was being written."""
