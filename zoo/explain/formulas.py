@@ -146,6 +146,27 @@ def _write_embedding(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape)
     return page.output(shape, formula)
 
 
+def _write_embedding_mask(page: Page, _: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    page.meaning = "1 where there is a word; 0 where the id is 0, which is padding"
+    return page.output(shape, lambda t: f"IF({xs[0].at(t)}=0,0,1)")
+
+
+def _write_masking(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    page.meaning = f"y(t) = x(t), or zeros where all of x(t) is {layer.mask_value}"
+    return page.output(shape, lambda t, c: f"{_differs(layer, xs[0], t)}*{xs[0].at(t, c)}")
+
+
+def _write_masking_mask(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    page.meaning = f"1 where there is something; 0 where all of x(t) is {layer.mask_value}"
+    return page.output(shape, lambda t: _differs(layer, xs[0], t))
+
+
+def _differs(layer: Any, x: Tensor, t: int) -> str:
+    """1 where a step has any other value than the masked one, else 0."""
+    value = float(np.float32(layer.mask_value))  # as JAX compares it
+    return f"MIN(1,SUMPRODUCT(--({x.last_axis(t)}<>{value})))"
+
+
 def _sides(embeddings: Any) -> tuple[tuple[str, int], tuple[str, int]]:
     rows, columns = embeddings.shape
     return ("id", rows), ("dim", columns)
@@ -355,6 +376,7 @@ FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
     layers.GlobalAveragePooling2D: _write_global_pool,
     layers.GlobalMaxPooling2D: _write_global_pool,
     layers.LeakyReLU: _write_relu,
+    layers.Masking: _write_masking,
     layers.MaxPooling2D: _write_pool,
     layers.Maximum: _merged("y = the largest of the inputs", lambda x: f"MAX({','.join(x)})"),
     layers.Minimum: _merged("y = the smallest of the inputs", lambda x: f"MIN({','.join(x)})"),
@@ -368,4 +390,10 @@ FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
     layers.SpatialDropout1D: _write_same,
     layers.SpatialDropout2D: _write_same,
     layers.Subtract: _merged("y = the first input minus the second", "-".join),
+}
+
+# Of layers that say which steps are there.
+MASKS: Mapping[type[layers.Layer], Writer] = {
+    layers.Embedding: _write_embedding_mask,
+    layers.Masking: _write_masking_mask,
 }

@@ -15,20 +15,27 @@ from zoo.layers.interception import intercepted_calls
 
 
 class LayerOutput(NamedTuple):
-    """One call of one layer: its path in the model, the layer, and what it took and returned."""
+    """One call of one layer: its path in the model, the layer, and what it took and returned.
+
+    `method` is `__call__`, or `compute_mask` for a mask.
+    """
 
     path: str
     layer: Layer
     output: Any
     arguments: tuple[Any, ...] = ()
     keywords: tuple[tuple[str, Any], ...] = ()
+    method: str = "__call__"
 
 
 @contextmanager
-def recorded_calls(model: nnx.Module) -> Iterator[list[LayerOutput]]:
+def recorded_calls(
+    model: nnx.Module, methods: tuple[str, ...] = ("__call__",)
+) -> Iterator[list[LayerOutput]]:
     """While it is open, each call of a layer of `model` is added to the list it gives.
 
-    Layers inside a layer (as in `Bidirectional`) are that layer's own business.
+    Layers inside a layer (as in `Bidirectional`) are that layer's own business. A mask that a
+    layer does not give (None) is left out.
     """
     calls: list[LayerOutput] = []
 
@@ -36,20 +43,26 @@ def recorded_calls(model: nnx.Module) -> Iterator[list[LayerOutput]]:
         path: str, layer: Layer, call: Callable[..., Any], args: tuple[Any, ...], kwargs: Any
     ) -> Any:
         output = call(layer, *args, **kwargs)
-        calls.append(LayerOutput(path, layer, output, args, tuple(kwargs.items())))
+        if output is not None:
+            keywords = tuple(kwargs.items())
+            calls.append(LayerOutput(path, layer, output, args, keywords, call.__name__))
         return output
 
-    with intercepted_calls(model, record):
+    with intercepted_calls(model, record, methods):
         yield calls
 
 
 def call_names(calls: Iterable[LayerOutput]) -> list[str]:
-    """A name for each call: the layer's path, and from its second call on the number as well."""
+    """A name for each call: the layer's path, and from its second call on the number as well.
+
+    A mask has the word behind its layer's path.
+    """
     counts: Counter[str] = Counter()
     names = []
     for call in calls:
-        counts[call.path] += 1
-        names.append(call.path if counts[call.path] == 1 else f"{call.path}:{counts[call.path]}")
+        name = call.path if call.method == "__call__" else f"{call.path} mask"
+        counts[name] += 1
+        names.append(name if counts[name] == 1 else f"{name}:{counts[name]}")
     return names
 
 
@@ -70,6 +83,11 @@ def trace(model: nnx.Module, x: Any) -> dict[str, Any]:
     >>> {name: y.shape for name, y in trace(model, jnp.zeros((2, 28, 28, 1))).items()}
     {'rows': (2, 28, 28), 'lstm': (2, 8), 'logits': (2, 10)}
     """
+    return outputs_of(model, x, ("__call__",))
+
+
+def outputs_of(model: nnx.Module, x: Any, methods: tuple[str, ...]) -> dict[str, Any]:
+    """`trace` of these methods of the layers."""
     model = nnx.clone(model)
     model.eval()
     graphdef, state = nnx.split(model)
@@ -78,7 +96,7 @@ def trace(model: nnx.Module, x: Any) -> dict[str, Any]:
     @jax.jit
     def outputs(state: Any, x: jax.Array) -> list[Any]:
         merged = nnx.merge(graphdef, state)
-        with recorded_calls(merged) as calls:
+        with recorded_calls(merged, methods) as calls:
             merged(x)
         names[:] = call_names(calls)
         return [call.output for call in calls]

@@ -1,7 +1,8 @@
 """SimpleRNN, LSTM and GRU as formulas, step by step, with a block for each gate.
 
 Equations, gate orders and names are those of `zoo.functional`: a column for each step, in which
-every gate is a formula of the step's input and of the state in the column before it.
+every gate is a formula of the step's input and of the state in the column before it. A step that is
+masked has gates too, but keeps the state of the column before.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +24,11 @@ class _Run:
         x: Tensor,
         gates: str,
         *,
+        mask: Tensor | None = None,
         prefix: str = "",
         backwards: bool = False,
     ):
-        self.page, self.layer, self.x, self.prefix = page, layer, x, prefix
+        self.page, self.layer, self.x, self.mask, self.prefix = page, layer, x, mask, prefix
         self.steps = range(x.shape[0])[:: -1 if backwards else 1]
         self.units = layer.units
         params = layer.params
@@ -45,11 +47,21 @@ class _Run:
     def block(self, name: str, caption: str, formula: Callable[[int, int], str]) -> Tensor:
         """`formula(step, unit)` for all of them."""
         shape = (len(self.steps), self.units)
+        if self.prefix:
+            caption = f"{self.prefix.removesuffix('_')}: {caption}"
         return self.page.formulas("inner", self.prefix + name, shape, formula, caption)
 
     def before(self, state: Tensor, t: int, u: int) -> str:
         """A state's number one step earlier; nothing before the first."""
         return "" if t == self.steps[0] else state.at(t - self.steps.step, u)
+
+    def kept(self, t: int, new: str, old: str) -> str:
+        """A state's new number, or where the step is masked the old one."""
+        return new if self.mask is None else f"IF({self.mask.at(t)}=0,{old or 0},{new})"
+
+    def returned(self, h: Tensor, t: int, u: int, *, zeros: bool) -> str:
+        """What the layer gives for a step; with `zeros`, nothing for a masked one."""
+        return self.kept(t, h.at(t, u), "0") if zeros else h.at(t, u)
 
     def of_x(self, t: int, column: int) -> str:
         """`x(t) · kernel`, with the bias that goes with it."""
@@ -79,7 +91,11 @@ def _simple_rnn(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run
     h = run.block(
         "h",
         f"h = {layer.activation}(x·W + h·U + b)",
-        lambda t, u: activation_formula(layer.activation, plus(run.of_x(t, u), run.of_h(h, t, u))),
+        lambda t, u: run.kept(
+            t,
+            activation_formula(layer.activation, plus(run.of_x(t, u), run.of_h(h, t, u))),
+            run.before(h, t, u),
+        ),
     )
     return run, h
 
@@ -105,13 +121,15 @@ def _lstm(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run, Tens
     def cell(t: int, u: int) -> str:
         old = run.before(c, t, u)
         kept = f"{f.at(t, u)}*{old}" if old else ""
-        return plus(kept, f"{i.at(t, u)}*{g.at(t, u)}")
+        return run.kept(t, plus(kept, f"{i.at(t, u)}*{g.at(t, u)}"), old)
 
     c = run.block("c", "c, cell: f·c + i·g", cell)
     h = run.block(
         "h",
         f"h, output: o·{phi}(c)",
-        lambda t, u: f"{o.at(t, u)}*({activation_formula(phi, c.at(t, u))})",
+        lambda t, u: run.kept(
+            t, f"{o.at(t, u)}*({activation_formula(phi, c.at(t, u))})", run.before(h, t, u)
+        ),
     )
     return run, h
 
@@ -163,7 +181,7 @@ def _gru(page: Page, layer: Any, x: Tensor, **options: Any) -> tuple[_Run, Tenso
     def output(t: int, u: int) -> str:
         old = run.before(h, t, u)
         kept = f"{z.at(t, u)}*{old}" if old else ""
-        return plus(kept, f"(1-{z.at(t, u)})*{g.at(t, u)}")
+        return run.kept(t, plus(kept, f"(1-{z.at(t, u)})*{g.at(t, u)}"), old)
 
     h = run.block("h", "h, output: z·h + (1−z)·g", output)
     return run, h
@@ -178,27 +196,40 @@ _KINDS: Mapping[type[layers.Recurrent], Callable[..., tuple[_Run, Tensor]]] = {
 
 def _write_recurrent(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
     _check(layer)
-    run, h = _KINDS[type(layer)](page, layer, xs[0], backwards=layer.go_backwards)
-    if not layer.return_sequences:
-        return page.output(shape, lambda u: h.at(run.steps[-1], u))
-    return page.output(shape, lambda t, u: h.at(run.steps[t], u))  # in the order of processing
+    x, mask = _with_mask(xs)
+    run, h = _KINDS[type(layer)](page, layer, x, mask=mask, backwards=layer.go_backwards)
+    page.meaning += _of_mask(mask)
+
+    def formula(*index: int) -> str:
+        *at, u = index
+        t = run.steps[at[0] if at else -1]  # in the order of processing
+        return run.returned(h, t, u, zeros=layer.zero_output_for_mask)
+
+    return page.output(shape, formula)
 
 
 def _write_bidirectional(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
     _check(layer.forward_layer)
     _check(layer.backward_layer)
-    one, other = (_KINDS[type(part)] for part in (layer.forward_layer, layer.backward_layer))
-    forward, first = one(page, layer.forward_layer, xs[0], prefix="forward_")
-    backward, second = other(page, layer.backward_layer, xs[0], prefix="backward_", backwards=True)
-    units = forward.units
+    x, mask = _with_mask(xs)
+    directions = []
+    for part, prefix in ((layer.forward_layer, "forward_"), (layer.backward_layer, "backward_")):
+        write, backwards = _KINDS[type(part)], part is layer.backward_layer
+        run, h = write(page, part, x, mask=mask, prefix=prefix, backwards=backwards)
+        directions.append((run, h))
+    units = layer.forward_layer.units
     page.meaning = f"both directions, joined by {layer.merge_mode}; in each {page.meaning}"
+    page.meaning += _of_mask(mask)
+
+    def half(direction: int, at: list[int], u: int) -> str:
+        run, h = directions[direction]
+        return run.returned(h, at[0] if at else run.steps[-1], u, zeros=bool(at))
 
     def formula(*index: int) -> str:
         *at, u = index
-        ts = at * 2 or [forward.steps[-1], backward.steps[-1]]
         if layer.merge_mode == "concat":
-            return first.at(ts[0], u) if u < units else second.at(ts[1], u - units)
-        one, other = first.at(ts[0], u), second.at(ts[1], u)
+            return half(0, at, u) if u < units else half(1, at, u - units)
+        one, other = half(0, at, u), half(1, at, u)
         return {
             "sum": f"{one}+{other}",
             "mul": f"{one}*{other}",
@@ -206,6 +237,15 @@ def _write_bidirectional(page: Page, layer: Any, xs: Sequence[Tensor], shape: Sh
         }[layer.merge_mode]
 
     return page.output(shape, formula)
+
+
+def _with_mask(xs: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    x, *masks = xs
+    return x, masks[0] if masks else None
+
+
+def _of_mask(mask: Tensor | None) -> str:
+    return "" if mask is None else "; where the mask is 0 the state stays as it was"
 
 
 def _check(layer: Any) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from flax import nnx
 
 from zoo.errors import ZooError, check_positive, require
-from zoo.explain.formulas import FEED_FORWARD, Writer
-from zoo.explain.layer_outputs import LayerOutput, call_names, recorded_calls, trace
+from zoo.explain.formulas import FEED_FORWARD, MASKS, Writer
+from zoo.explain.layer_outputs import LayerOutput, call_names, outputs_of, recorded_calls
 from zoo.explain.recurrent_formulas import RECURRENT
 from zoo.explain.sheets import LONGEST_NAME, Page, Tensor
 from zoo.explain.summary import count_parameters
@@ -20,6 +20,7 @@ from zoo.explain.workbook_file import OVERVIEW, Row, write_workbook
 from zoo.layers import Layer, Softmax
 
 WRITERS: Mapping[type[Layer], Writer] = {**FEED_FORWARD, **RECURRENT}
+METHODS = ("__call__", "compute_mask")  # of layers: what has a sheet
 MAX_CELLS = 1_000_000
 INPUT, PROBABILITIES = "input", "softmax"
 
@@ -47,7 +48,8 @@ def workbook(
     has the architecture with links, and how far sheet and JAX are apart. Change a pixel or a
     weight, and everything behind it is calculated again.
 
-    A layer that is called twice has two sheets, each with its weights.
+    A layer that is called twice has two sheets, each with its weights. A mask of padding has a
+    sheet of its own, which the recurrent layers look at.
 
     Numbers on sheets have 64 bits, JAX's here 32: they agree to about six digits. No results of
     formulas are stored; Excel and LibreOffice calculate them when they open the file.
@@ -90,7 +92,8 @@ def workbook(
         )
     first, *of_layers, last = plan.pages
     first.fill("input", np.asarray(x)[0])
-    outputs = dict(zip((page.name for page in of_layers), trace(model, x).values(), strict=True))
+    found = outputs_of(model, x, METHODS)
+    outputs = dict(zip((page.name for page in of_layers), found.values(), strict=True))
     for page in of_layers:
         page.fill("jax", outputs[page.name][0])
     logits = jnp.asarray(outputs[plan.logits.place.sheet])
@@ -105,7 +108,7 @@ def _plan(model: nnx.Module, x: jax.Array) -> _Plan:
     seen: list[tuple[Any, list[LayerOutput], Any]] = []
 
     def run(x: jax.Array) -> None:
-        with recorded_calls(model) as calls:
+        with recorded_calls(model, METHODS) as calls:
             result = model(x)
         seen.append((x, calls, result))
 
@@ -147,7 +150,10 @@ class _Planner:
         return _Plan(self._pages, self._rows, logits)
 
     def _add(self, name: str, call: LayerOutput) -> None:
-        keywords = [key for key, value in call.keywords if value is not None]
+        keywords = {key: value for key, value in call.keywords if value is not None}
+        masks = (
+            [keywords.pop("mask")] if type(call.layer) in RECURRENT and "mask" in keywords else []
+        )
         if keywords:
             raise ZooError(
                 f"a workbook has no formulas for {', '.join(keywords)}, which {name} of "
@@ -155,18 +161,21 @@ class _Planner:
             )
         given = call.arguments[0]
         values = given if isinstance(given, list | tuple) else [given]
-        xs = [self._tensor(value, name) for value in values]
+        xs = [self._tensor(value, name) for value in (*values, *masks)]
         if not hasattr(call.output, "shape"):
             raise ZooError(f"{name} must return one array for a sheet, got several.")
-        kind = type(call.layer).__name__
+        writers, kind = WRITERS, type(call.layer).__name__
+        if call.method == "compute_mask":
+            writers, kind = MASKS, f"mask of {kind}"
         page = self._page(self._sheet_name(name), f"{name}: {kind}", xs)
         try:
-            tensor = WRITERS[type(call.layer)](page, call.layer, xs, call.output.shape[1:])
+            tensor = writers[type(call.layer)](page, call.layer, xs, call.output.shape[1:])
         except ZooError as error:
             raise ZooError(f"{name} of {self._model}: {error}") from error
-        first = id(call.layer) not in self._counted
-        self._counted.add(id(call.layer))
-        self._finish(page, tensor, kind, count_parameters(call.layer) if first else 0)
+        counted = call.method == "compute_mask" or id(call.layer) in self._counted
+        if not counted:
+            self._counted.add(id(call.layer))
+        self._finish(page, tensor, kind, 0 if counted else count_parameters(call.layer))
         self._known[id(call.output)] = (call.output, tensor)
 
     def _finish(self, page: Page, tensor: Tensor, kind: str, parameters: int) -> None:
