@@ -188,11 +188,11 @@ def accuracy_table(metrics: Mapping[str, Any]) -> Table:
             _reported(metrics, reported_accuracy(label)),
             len(figures["seconds"]),
             figures["parameters"],
-            f"{np.mean(figures['seconds']):.0f}",
+            f"{np.median(figures['seconds']):.0f}",
         )
         for label, figures in grid_figures(metrics).items()
     ]
-    header = ("model", "accuracy %", "the report", "seeds", "parameters", "s a seed")
+    header = ("model", "accuracy %", "the report", "seeds", "parameters", "s a seed, median")
     return Table(header, rows, f"Test accuracy in %, {_protocol(metrics)}")
 
 
