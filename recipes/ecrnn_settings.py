@@ -57,12 +57,9 @@ class Budget:
 # beginning: ECRNN, with eight of them in a row, then guessed on held-out images.
 MOMENTUM = 0.9
 
-# What "small" costs, in steps of 64 images: 67 an epoch, 201 a run. With a run on each of two cores
-# (AMD EPYC, jax 0.10.2, the fused recurrence) a step took 130 ms for the CNN, 150 for CRNN LSTM 16,
-# 245 for CRNN BiLSTM 32 and 205 for ECRNN BiLSTM 16. The others are reckoned from these, a second
-# layer as somewhat more than the first: about 4 s for a step of all 17. Five seeds are three rounds
-# on two cores, so 3 · 201 · 4 s = 40 minutes. Each of the 17 entries begins with 10 s of starting
-# and compiling: 3 minutes. Measuring on the test images, and compiling that, comes to about 4.
+# What "small" costs: a seed of each of the 17 entries took 1,111 s of one core together, by the
+# medians of the README's table (Intel Xeon, jax 0.10.2, other work on the other core). Five seeds
+# are three rounds on two cores, so 56 minutes.
 _TRAINING = TrainingConfig(
     batch_size=64, epochs=3, learning_rate=2e-3, schedule="cosine", warmup=0.1, clip_norm=1.0
 )
