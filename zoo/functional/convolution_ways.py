@@ -16,6 +16,9 @@ brackets one core:
 | 64, 8×8, 64, 128 | 520 | **12.4** (31.8) | 21.8 (**20.9**) |
 | 128, 32×32, 32, 32 | 5,826 | 119 (239) | **76.6 (153)** |
 
+By rows goes what is faster so on one core, which is what each seed has where several are trained
+side by side. The times are of a noisy machine.
+
 Where nothing is differentiated, nothing has to be copied for a gradient either. Milliseconds of a
 forward pass by itself on two cores of an AMD EPYC, in brackets on one:
 

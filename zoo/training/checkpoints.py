@@ -80,10 +80,11 @@ class Checkpoints:
                 stored = self._read(step)
                 gc.collect()  # the errors of further reads are logged when they are collected
             if isinstance(stored, str):
+                aside = self._set_aside(step)
                 _log.warning(
                     "The checkpoint of step %d in %s is damaged and left out: %s. "
                     "It is kept as %s.",
-                    *(step, self.folder, stored, self._set_aside(step).name),
+                    *(step, self.folder, stored, aside.name),
                 )
                 continue
             arrays, about = stored
