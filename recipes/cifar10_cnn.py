@@ -136,7 +136,9 @@ PRESETS = {
         reference=REPORT,
     ),
     # 34 million multiplications an image, where three pairs of 48, 96 and 192 filters need 87: at
-    # full size there is one thin layer, and depth and width come after it.
+    # full size there is one thin layer, and depth and width come after it. After four epochs,
+    # validation accuracy is 0.690 with centred pixels and 0.594 without, 0.665 with He's
+    # initial weights, and 0.633 with SGD.
     "best": Study(
         "best",
         "Six convolutional layers, most of them after the first pooling",
@@ -145,10 +147,12 @@ PRESETS = {
                 BEST,
                 "cifar10_cnn",
                 TrainingConfig(
-                    epochs=30,
-                    batch_size=64,
+                    epochs=60,
+                    batch_size=128,
+                    learning_rate=2e-3,
                     schedule="cosine",
                     warmup=0.05,
+                    weight_decay=0.1,
                     clip_norm=1.0,
                     label_smoothing=0.1,
                 ),
@@ -156,8 +160,10 @@ PRESETS = {
                     "filters": (32, 64, 128, 256),
                     "convolutions": (1, 2, 2, 1),
                     "hidden": 256,
-                    "block_dropout": 0.1,
-                    "dropout": 0.3,
+                    "block_dropout": 0.15,
+                    "dropout": 0.4,
+                    "pixel_mean": 0.47,
+                    "pixel_deviation": 0.25,
                 },
                 augment=SHIFTED_AND_MIRRORED,
             ),
