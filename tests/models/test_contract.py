@@ -273,3 +273,18 @@ def test_blocks_of_several_convolutions():
         deep(convolutions=(1, 2, 1))
     with zoo_error("convolutions must be a positive integer, got 0."):
         deep(convolutions=(1, 0))
+
+
+def test_centred_pixels():
+    def small(**options):
+        return zoo.create_model(
+            "cifar10_cnn", rngs=nnx.Rngs(0), input_shape=(8, 8, 3), filters=(2,), **options
+        )
+
+    x = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3))
+    centred = small(pixel_mean=0.5, pixel_deviation=0.25)
+    np.testing.assert_allclose(centred(x), small()((x - 0.5) / 0.25), rtol=1e-5, atol=1e-6)
+    with zoo_error("pixel_deviation must be more than 0, got 0."):
+        small(pixel_deviation=0)
+    with zoo_error("pixel_mean must be a finite number, got 'grey'."):
+        small(pixel_mean="grey")

@@ -1,5 +1,6 @@
 """The plain CNN of the study on CIFAR-10: convolutions, poolings, dense layers."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,7 +58,13 @@ class CIFAR10CNNConfig:
                 f"blocks, got {self.convolutions!r}."
             )
         check_positive(kernel_size=self.kernel_size, hidden=self.hidden)
-        if not self.pixel_deviation > 0:
+        for name, value in (
+            ("pixel_mean", self.pixel_mean),
+            ("pixel_deviation", self.pixel_deviation),
+        ):
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ZooError(f"{name} must be a finite number, got {value!r}.")
+        if self.pixel_deviation <= 0:
             raise ZooError(f"pixel_deviation must be more than 0, got {self.pixel_deviation!r}.")
         if self.pooling not in ("max", "average"):
             raise ZooError(f"pooling must be 'max' or 'average', got {self.pooling!r}.")
