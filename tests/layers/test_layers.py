@@ -305,6 +305,13 @@ CASES = (
                 (2, 6, 1, 4),
             ),
             (
+                layers.Slice,
+                layers.Slice(1),
+                lambda x: x[..., 1:],
+                SEQUENCES,
+                (2, 5, 2),
+            ),
+            (
                 layers.UpSampling1D,
                 layers.UpSampling1D(3),
                 lambda x: F.upsample1d(x, 3),

@@ -151,6 +151,28 @@ def _write_embedding_mask(page: Page, _: Any, xs: Sequence[Tensor], shape: Shape
     return page.output(shape, lambda t: f"IF({xs[0].at(t)}=0,0,1)")
 
 
+def _write_embedding_bag(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    page.meaning = (
+        "y = Σ (how often x names it) · row of the table / √(how many x are not 0); row 0 is "
+        "padding and never counts"
+    )
+    ids, dims = ([f"{kind} {i}" for i in range(n)] for kind, n in _sides(layer.embeddings))
+    table = page.weight("embeddings", layer.embeddings[...], ids, dims)
+
+    def formula(*i: int) -> str:
+        bag, rows = xs[0].last_axis(*i[:-1]), table.area(0, i[-1], table.height, 1)
+        number = f"(ROW({rows})-ROW({table.cell(0, i[-1])}))"
+        total = f"SUMPRODUCT(COUNTIF({bag},{number})*({number}>0)*{rows})"
+        return f'{total}/SQRT(MAX(1,COUNTIF({bag},"<>0")))'
+
+    return page.output(shape, formula)
+
+
+def _write_embedding_bag_mask(page: Page, _: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    page.meaning = "1 where a bag has any id; 0 where all its ids are 0, which is padding"
+    return page.output(shape, lambda t: f'MIN(1,COUNTIF({xs[0].last_axis(t)},"<>0"))')
+
+
 def _write_masking(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
     page.meaning = f"y(t) = x(t), or zeros where all of x(t) is {layer.mask_value}"
     return page.output(shape, lambda t, c: f"{_differs(layer, xs[0], t)}*{xs[0].at(t, c)}")
@@ -287,6 +309,18 @@ def _write_global_pool(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shap
     return page.output(shape, formula)
 
 
+def _write_global_pool1d(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    largest = isinstance(layer, layers.GlobalMaxPooling1D)
+    page.meaning = f"y(c) = the {'largest' if largest else 'mean'} of row c over all steps"
+    steps = xs[0].shape[0]
+
+    def formula(*i: int) -> str:
+        row = xs[0].place.area(i[-1], 0, 1, steps)
+        return f"{'MAX' if largest else 'AVERAGE'}({row})"
+
+    return page.output(shape, formula)
+
+
 def _write_moved(page: Page, _: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
     """Flatten and Reshape: the same numbers in the same order."""
     page.meaning = f"y = x in rows of another length: {xs[0].shape} becomes {shape}"
@@ -309,6 +343,11 @@ def _write_permute(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -
         return xs[0].at(*source)
 
     return page.output(shape, formula)
+
+
+def _write_slice(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
+    page.meaning = f"y = x from place {layer.start} of its last axis on, {shape[-1]} of them"
+    return page.output(shape, lambda *i: xs[0].at(*i[:-1], i[-1] + layer.start))
 
 
 def _write_repeat(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
@@ -371,9 +410,12 @@ FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
     layers.Dropout: _write_same,
     layers.ELU: _write_elu,
     layers.Embedding: _write_embedding,
+    layers.EmbeddingBag: _write_embedding_bag,
     layers.Flatten: _write_moved,
     layers.GaussianNoise: _write_same,
+    layers.GlobalAveragePooling1D: _write_global_pool1d,
     layers.GlobalAveragePooling2D: _write_global_pool,
+    layers.GlobalMaxPooling1D: _write_global_pool1d,
     layers.GlobalMaxPooling2D: _write_global_pool,
     layers.LeakyReLU: _write_relu,
     layers.Masking: _write_masking,
@@ -386,6 +428,7 @@ FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
     layers.RepeatVector: _write_repeat,
     layers.Rescaling: _write_rescaling,
     layers.Reshape: _write_moved,
+    layers.Slice: _write_slice,
     layers.Softmax: _write_softmax,
     layers.SpatialDropout1D: _write_same,
     layers.SpatialDropout2D: _write_same,
@@ -395,5 +438,6 @@ FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
 # Of layers that say which steps are there.
 MASKS: Mapping[type[layers.Layer], Writer] = {
     layers.Embedding: _write_embedding_mask,
+    layers.EmbeddingBag: _write_embedding_bag_mask,
     layers.Masking: _write_masking_mask,
 }

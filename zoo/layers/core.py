@@ -96,6 +96,10 @@ class EmbeddingBag(Layer):
         """Integers `[..., n]` to `[..., output_dim]`."""
         return F.embedding_bag(self.embeddings[...], ids)
 
+    def compute_mask(self, ids: jax.Array) -> jax.Array:
+        """What a recurrent layer after this one takes as `mask`: whether any id of a bag is ≠ 0."""
+        return jnp.any(ids != 0, axis=-1)
+
 
 class Activation(Layer):
     """A named activation as a layer of its own; see `zoo.functional.activation`."""

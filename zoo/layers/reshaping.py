@@ -119,6 +119,24 @@ class Cropping2D(Layer):
         return F.crop(x, self.cropping)
 
 
+class Slice(Layer):
+    """Some of the values along the last axis: `x[..., start:stop]`.
+
+    Args:
+        start: the first that is kept.
+        stop: the first after it that is not; None: all the rest are kept.
+    """
+
+    def __init__(self, start: int, stop: int | None = None):
+        if start < 0 or (stop is not None and stop <= start):
+            raise ZooError(f"start and stop must be in order, from 0 on, got {start!r}, {stop!r}.")
+        self.start, self.stop = start, stop
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`[B, ..., C]` to `[B, ..., C']`."""
+        return x[..., self.start : self.stop]
+
+
 class UpSampling1D(Layer):
     """Each step repeated; see `zoo.functional.upsample1d`."""
 

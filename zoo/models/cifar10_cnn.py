@@ -89,9 +89,9 @@ class CIFAR10CNN(nnx.Module):
     | Flatten; Dense 128, relu; Dropout | 128 | 262,272 |
     | Dense 10 (logits) | 10 | 1,290 |
 
-    356,810 parameters in all. Pixels are expected between 0 and 1; without BatchNorm, it pays to
-    centre them (`pixel_mean`): what all pixels share would be most of every gradient. An odd row or column is
-    pooled by itself.
+    356,810 parameters in all. Pixels are expected between 0 and 1; without BatchNorm it pays to
+    centre them (`pixel_mean`), since what all pixels share would be most of every gradient. An odd
+    row or column is pooled by itself.
     """
 
     def __init__(self, config: CIFAR10CNNConfig, *, rngs: nnx.Rngs):

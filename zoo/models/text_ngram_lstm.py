@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from zoo.errors import ZooError, check_positive
@@ -17,6 +16,8 @@ from zoo.layers import (
     EmbeddingBag,
     Flatten,
     GlobalMaxPooling1D,
+    Rescaling,
+    Slice,
 )
 from zoo.models.registry import register_model
 from zoo.models.text import check_bags
@@ -76,8 +77,8 @@ class TextNGramLSTM(nnx.Module):
 
     def __init__(self, config: TextNGramLSTMConfig, *, rngs: nnx.Rngs):
         self.config = config
-        self.wide_scale = config.wide_scale
         width, units = config.embedding, config.units
+        self.word, self.grams = Slice(0, 1), Slice(1)
         self.bag = EmbeddingBag(config.vocabulary, width, stddev=config.stddev, rngs=rngs)
         self.add = Add()
         self.embedding_dropout = Dropout(config.embedding_dropout, rngs=rngs)
@@ -90,6 +91,7 @@ class TextNGramLSTM(nnx.Module):
         self.dropout = Dropout(config.dropout, rngs=rngs)
         self.logits = Dense(2 * units, config.classes, rngs=rngs)
         self.wide = EmbeddingBag(config.vocabulary, config.classes, stddev=0.0, rngs=rngs)
+        self.scale = Rescaling(config.wide_scale)
 
     @property
     def input_dtype(self) -> str:
@@ -99,9 +101,10 @@ class TextNGramLSTM(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Ids `[B, T, n]` to logits `[B, classes]`."""
         check_bags(x, self.config.input_shape)
-        words, grams = x[:, :, :1], x[:, :, 1:]
+        words, grams = self.word(x), self.grams(x)
         bags = self.embedding_dropout(self.add([self.bag(words), self.bag(grams)]))
-        found = self.largest(self.positive(self.recurrent(bags, mask=jnp.any(x != 0, axis=-1))))
+        states = self.recurrent(bags, mask=self.bag.compute_mask(x))
+        found = self.logits(self.dropout(self.largest(self.positive(states))))
         # The whole text's bags have the size of one word's, however long it is.
         votes = self.add([self.wide(self.flatten(words)), self.wide(self.flatten(grams))])
-        return self.logits(self.dropout(found)) + self.wide_scale * votes
+        return self.add([found, self.scale(votes)])
