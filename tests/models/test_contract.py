@@ -13,6 +13,7 @@ from flax import nnx
 import zoo
 from tests.functional.cases import zoo_error
 from zoo.explain import count_parameters
+from zoo.explain.layer_outputs import recorded_calls
 from zoo.models import model_config, set_weights, weights_of
 
 NAMES = zoo.list_models()
@@ -109,6 +110,21 @@ def test_float32_where_jax_has_float64_too(name):
         y = nnx.eval_shape(lambda model, x: model(x), model, x)
     weights = jax.tree.leaves(nnx.state(model, (nnx.Param, nnx.BatchStat)))
     assert {str(leaf.dtype) for leaf in (*weights, y)} == {"float32"}
+
+
+@every_model
+def test_the_last_layer_gives_the_logits(name):
+    """So that a trace and a workbook have all of a model; but for label paths, which are sought."""
+    model, ends = new(name), []
+    model.eval()
+
+    def run(x: jax.Array) -> None:
+        with recorded_calls(model) as calls:
+            ends.append((model(x), calls[-1].output))
+
+    jax.eval_shape(run, inputs(name))
+    ((y, last),) = ends
+    assert (y is last) == (name != "cnn_rnn")
 
 
 @every_model

@@ -76,7 +76,8 @@ def trace(model: nnx.Module, x: Any) -> dict[str, Any]:
     Returns:
         Arrays by the layers' paths, in the order of the calls. A layer that is called again has
         `:2`, `:3`, … after its path; one that returns several arrays has a tuple of them. The last
-        entry is the last layer's output, which for models of the registry is the logits.
+        entry is the last layer's output, which for models of the registry is the logits (but for
+        `cnn_rnn`: what its search found).
 
     >>> import zoo
     >>> model = zoo.create_model("mnist_lstm", rngs=nnx.Rngs(0), units=8)
