@@ -44,7 +44,7 @@ from zoo.reports import (
     verdict,
 )
 from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
-from zoo.training.functions import Augment, Preprocess
+from zoo.training.functions import Augment, Preprocess, described
 
 SCORES = ("validation accuracy", "validation macro-F1", "test accuracy", "test macro-F1")
 
@@ -255,7 +255,7 @@ def describe(setting: Setting, prepared: Prepared) -> dict[str, Any]:
         "model": setting.model,
         "options": asdict(config),
         "training": training,
-        "augment": _words(setting.augment),
+        "augment": setting.augment and described(setting.augment),
         "data": dict(setting.data),
         "classes": prepared.data.classes,
         "files": {name: digest(content) for name, content in prepared.files.items()},
@@ -266,15 +266,6 @@ def describe(setting: Setting, prepared: Prepared) -> dict[str, Any]:
 def digest(content: str) -> str:
     """A short name for a text: another text, another name."""
     return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
-
-
-def _words(value: Any) -> Any:
-    """A function of a module, or a partial of one, in words."""
-    if isinstance(value, partial):
-        given = [*map(str, map(_words, value.args))]
-        given += [f"{name}={_words(argument)}" for name, argument in value.keywords.items()]
-        return f"{_words(value.func)}({', '.join(given)})"
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
 
 
 def _runs_of(
