@@ -4,7 +4,8 @@
     python -m recipes.readme --multilabel runs/e
     python -m recipes.readme --scratch runs/f
     python -m recipes.readme --ecrnn runs/f
-    python -m recipes.readme --studies runs/f runs/g
+    python -m recipes.readme --best runs/g
+    python -m recipes.readme --studies runs/h runs/i
 
 Nothing between two markers in README.md is written by hand.
 """
@@ -28,6 +29,7 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
 ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
+BEST = "<!-- best: begin -->", "<!-- best: end -->"
 STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 STUDIES_PAGE = PICTURES / "studies.md"
 STUDIES_TITLE = """# The studies of report B
@@ -50,6 +52,8 @@ class ReadmeOptions:
     """Run folder of inception_gru train --from-scratch, likewise."""
     ecrnn: Path | None = None
     """Run folder of ecrnn, which has a part of its own."""
+    best: Path | None = None
+    """Run folder of cifar10_cnn --preset best, likewise."""
     studies: tuple[Path, ...] = ()
     """Run folders of recipes with studies, in the order of their part."""
 
@@ -57,12 +61,12 @@ class ReadmeOptions:
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
     own_parts = (
-        *filter(None, (options.multilabel, options.scratch, options.ecrnn)),
+        *filter(None, (options.multilabel, options.scratch, options.ecrnn, options.best)),
         *options.studies,
     )
     if not options.runs and not own_parts:
         raise ZooError(
-            "runs, multilabel, scratch, ecrnn or studies must name a run folder, got none."
+            "runs, multilabel, scratch, ecrnn, best or studies must name a run folder, got none."
         )
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
@@ -86,6 +90,9 @@ def main(options: ReadmeOptions) -> None:
     if options.ecrnn is not None:
         run = _metrics(options.ecrnn)
         _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+    if options.best is not None:
+        run = _metrics(options.best)
+        _rewrite(BEST, (*presets_of(run), machines((run,))))
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
         about = machines(studies)

@@ -199,11 +199,18 @@ def test_the_readme_gets_findings_and_a_page_gets_the_tables(done, tmp_path, mon
         assert "digits from here" in where
 
 
-def test_the_readme_has_the_table_of_a_preset(done):
+def test_the_readme_has_the_table_of_a_preset(done, tmp_path, monkeypatch):
     metrics = json.loads((done / "metrics.json").read_text())
-    preset = {"studies": {"report": metrics["studies"]["filters"]}}
-    table = readme.presets_of(preset)[0]
-    assert table.startswith("**Number of filters, 2 seeds")
+    (tmp_path / "run").mkdir()
+    preset = {**metrics, "studies": {"best": metrics["studies"]["filters"]}}
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(preset))
+    monkeypatch.chdir(tmp_path)
+    begin, end = readme.BEST
+    Path("README.md").write_text(f"{begin}\n{end}\n")
+    readme.main(readme.ReadmeOptions(best=tmp_path / "run"))
+    text = Path("README.md").read_text()
+    assert text.startswith(f"{begin}\n\n**Number of filters, 2 seeds")
+    assert "digits from here" in text
 
 
 def test_bad_studies(prepared):
