@@ -108,7 +108,7 @@ class _Trace:
         """Notes the operations by which Keras computes a layer's mask."""
         value = layer.mask_value if isinstance(layer, layers.Masking) else 0
         at = self._operation("NotEqual", {}, (self._tensors(x, path), value))
-        if isinstance(layer, layers.Masking):
+        if mask.ndim < x.ndim:
             at = self._operation("Any", {"axis": -1, "keepdims": False}, (at,))
         mask = lax.optimization_barrier(mask)
         self._learn(mask, at)
