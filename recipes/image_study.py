@@ -26,7 +26,7 @@ from zoo.reports import (
     mean_interval,
 )
 from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
-from zoo.training.functions import Augment, Preprocess
+from zoo.training.functions import Augment, Preprocess, described
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,10 @@ def run_study(study: Study, options: Options) -> None:
             "dataset": data.name,
             "preset": options.preset,
             "training": {label: asdict(preset.training) for label, preset in presets.items()},
+            "augment": {
+                label: preset.augment and described(preset.augment)
+                for label, preset in presets.items()
+            },
         },
     )
     measures, curves = {}, {}

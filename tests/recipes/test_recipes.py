@@ -24,6 +24,7 @@ from zoo.data.catalogue import CATALOGUE
 from zoo.errors import ZooError
 from zoo.models import set_weights
 from zoo.training import evaluate
+from zoo.training.functions import described
 
 QUICK = {"dataset": "digits", "epochs": 1, "progress": False, "how": "in_turn"}
 
@@ -48,6 +49,8 @@ def test_a_run_folder_has_all_of_the_run(run):
         "table.csv",
         "table.md",
     }
+    config = json.loads((run / "config.json").read_text())
+    assert config["augment"] == {"RNN": None, "CNN": None}
     for picture in run.glob("*.png"):
         assert picture.read_bytes().startswith(b"\x89PNG")
 
@@ -64,6 +67,8 @@ def test_presets_can_be_sent_to_other_processes(study):
                 np.testing.assert_array_equal(
                     sent.augment(key, images), preset.augment(key, images)
                 )
+                name = "zoo.data.augmentation._copies(zoo.data.augmentation.random_flip, 4)"
+                assert described(preset.augment) == name
 
 
 def test_the_table_is_made_of_the_metrics(run):
