@@ -229,9 +229,12 @@ Narrow.__name__ = "Tiny"  # so that only its arrays tell it from the other
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"augment": other_noise}, "augment was '<function noise>' and is now '<function other"),
-        ({"augment": None}, "augment was '<function noise>' and is now 'None'"),
-        ({"preprocess": partial(unit_range)}, "preprocess was '<function unit_range>'"),
+        ({"augment": other_noise}, r"augment was '.*\.noise' and is now '.*\.other_noise'"),
+        ({"augment": None}, r"augment was '.*\.noise' and is now 'None'"),
+        (
+            {"preprocess": partial(unit_range)},
+            r"preprocess was '.*\.unit_range' and is now '.*\(\)'",
+        ),
         ({"train": "reversed"}, "of another run: train was"),
         ({"validation": "reversed"}, "of another run: validation was"),
         (
