@@ -412,6 +412,12 @@ def test_a_layer_is_its_function(case: Case) -> None:
     np.testing.assert_array_equal(y, case.function(layer)(case.x))
 
 
+@pytest.mark.parametrize(("start", "stop"), [(-1, 2), (2, 2), (2, 1)])
+def test_a_slice_of_nothing_is_refused(start, stop):
+    with zoo_error(f"start and stop must be in order, from 0 on, got {start}, {stop}."):
+        layers.Slice(start, stop)
+
+
 def test_every_layer_has_a_case_or_a_file_of_its_own():
     elsewhere = {"BatchNormalization", "Bidirectional", "Dropout", "Layer", "Recurrent"}
     elsewhere |= {"GaussianNoise", "Masking", "Merge", "Normalization", "TimeDistributed"}
