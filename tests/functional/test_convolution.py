@@ -121,7 +121,7 @@ def test_each_way_is_the_definition(
     params, x = some(kernel, groups, channels=channels)
     window = Window(strides, padding.upper(), dilation, groups)
     if way is None:
-        way = by_patches if numbers else padded_by_xla
+        way = trained_by_patches if numbers else padded_by_xla
     assert fastest_on_cpu(window, x, params.kernel) is way
     options: Any = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
     direction = jax.tree.map(jnp.cos, (params.kernel, x))

@@ -10,28 +10,32 @@ brackets one core:
 
 | B, pixels, in, out | `by_xla` | `by_patches` | `with_gradient_by_rows` |
 | --- | --- | --- | --- |
-| 64, 32×32, 3, 32 | 163 | **3.0 (4.9)** | 14.7 (22.0) |
-| 64, 16×16, 32, 64 | 869 | **13.8** (40.6) | 17.0 (**32.5**) |
-| 64, 16×16, 64, 64 | 2,198 | 35.2 (73.8) | **24.8 (48.1)** |
-| 64, 8×8, 64, 128 | 520 | **12.4** (31.8) | 21.8 (**20.9**) |
-| 128, 32×32, 32, 32 | 5,826 | 119 (239) | **76.6 (153)** |
+| 64, 32×32, 3, 32 | 155 | **3.8 (7.1)** | 15.8 (28.0) |
+| 64, 16×16, 32, 64 | 975 | 15.8 (40.5) | **15.6 (33.6)** |
+| 64, 16×16, 64, 64 | 2,368 | 44.4 (74.5) | **31.0 (44.2)** |
+| 64, 8×8, 64, 128 | 573 | **14.9** (22.6) | 15.8 (**19.9**) |
+| 128, 32×32, 32, 32 | 6,679 | 135 (237) | **80.7 (127)** |
 
-By rows goes what is faster so on one core, which is what each seed has where several are trained
-side by side. The times are of a noisy machine.
+All but the first go by rows: not slower on two cores, and faster on one, which is what each seed
+has where several are trained side by side.
 
 Where nothing is differentiated, nothing has to be copied for a gradient either. Milliseconds of a
-forward pass by itself on two cores of an AMD EPYC, in brackets on one:
+forward pass by itself, in brackets on one core:
 
 | B, pixels, in, out | `by_xla` | `padded_by_xla` | `by_patches` |
 | --- | --- | --- | --- |
-| 32, 28×28, 1, 32, "valid" | **0.3 (0.2)** | 0.5 (0.3) | 0.4 (0.5) |
-| 32, 13×13, 32, 64, "valid" | 1.7 (**1.8**) | **1.1** (2.1) | **1.1** (2.0) |
-| 64, 32×32, 3, 32 | 5.6 (5.7) | 4.2 (6.0) | **3.4 (5.6)** |
-| 64, 16×16, 32, 64 | 6.9 (**6.3**) | **4.0** (7.6) | 17.6 (27.8) |
-| 64, 8×8, 64, 128 | 6.1 (6.1) | 6.2 (**6.1**) | **4.5** (8.9) |
-| 128, 32×32, 32, 32 | 27.1 (**27.2**) | **15.0** (30.3) | |
-| 8, 147×147, 32, 64 | 88.6 (**87.7**) | **62.8** (124.7) | |
-| 8, 73×73, 80, 192, "valid" | 170 (321) | **61 (112)** | |
+| 32, 28×28, 1, 32, "valid" | **0.5 (0.3)** | | 0.6 (0.6) |
+| 32, 13×13, 32, 64, "valid" | 2.2 (**1.5**) | **1.6** (1.6) | 2.0 (2.2) |
+| 64, 32×32, 3, 32 | 5.7 (5.7) | 2.8 (5.9) | **1.6 (4.2)** |
+| 64, 16×16, 32, 64 | 4.6 (**6.5**) | **3.4** (6.6) | 15.3 (28.5) |
+| 64, 8×8, 64, 128 | 4.4 (**4.2**) | **3.1** (5.4) | 4.1 (7.8) |
+| 128, 32×32, 32, 32 | 26.6 (33.6) | **15.7 (28.0)** | 128 (237) |
+| 8, 147×147, 32, 64 | 83.1 (**83.1**) | **55.3** (103) | 187 (362) |
+| 8, 73×73, 80, 192, "valid" | 147 (324) | **51.5 (94.8)** | 146 (308) |
+| 8, 299×299, 3, 32, "valid", strides 2 | 17.0 (19.0) | 15.3 (**17.0**) | **10.3** (20.3) |
+| 8, 35×35, 288, 384, "valid", strides 2 | 34.2 (78.4) | **25.6 (53.4)** | 27.6 (73.9) |
+
+The times are of a noisy machine: what differs by a tenth is not told apart.
 """
 
 import math
@@ -60,18 +64,18 @@ Way: TypeAlias = Callable[[Window, Array, Array], Array]
 # A filter of at most this many numbers (3×3 over up to three channels) is cheaper as one matrix
 # product, gradients included: there is little to copy. Over a single channel, only with gradients.
 FEW_PRODUCTS = 27
-# With strides so is any filter while all patches together have at most this many numbers (32 MB): a
-# batch of 32 to 64. Beyond it copying them costs more than it saves.
+# With strides so is any filter in training, while all patches together have at most this many
+# numbers (32 MB): a batch of 32 to 64. Beyond it copying them costs more than it saves.
 FEW_NUMBERS = 2**23
 # Over up to so many channels a larger filter, too, is trained as one product, while all patches
-# have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 15.7 against 30.6 ms
-# of one core for 5×5, 47.8 against 58.5 for 7×7.
+# have at most this many numbers (64 MB). Batch 64, 32×32, 3 to 32 channels: 12.3 against 22.3 ms
+# of one core for 5×5, 40.6 against 45.8 for 7×7.
 FEW_CHANNELS, SOME_NUMBERS = 3, 2**24
 # So many numbers (1 MB), copied for a gradient, stay in the cache of a core.
 CACHED_NUMBERS = 2**18
-# Images of at least so many rows get more of them, see `padded_by_xla`; at 8 rows they cost more
-# than they save. With jaxlib 0.12 they cost up to a third: there, none do.
-MANY_ROWS = 12 if jax.__version_info__ < (0, 12) else math.inf
+# Images of at least so many rows get more of them, see `padded_by_xla`; at 4 rows they cost as much
+# as they save. With jaxlib 0.12 they cost up to a third: there, none do.
+MANY_ROWS = 6 if jax.__version_info__ < (0, 12) else math.inf
 
 
 def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
@@ -82,15 +86,14 @@ def fastest_on_cpu(window: Window, x: Array, kernel: Array) -> Way:
         return by_patches  # a matrix product as it stands: nothing is copied, and twice as fast
     if kernel[..., 0].size <= FEW_PRODUCTS:
         return trained_by_patches if kernel.shape[2] == 1 else by_patches
-    patches = _patches(window, x, kernel)
+    copied = _numbers_in_patches(window, x, kernel)
     if window.strides != (1, 1):
-        return by_patches if patches <= FEW_NUMBERS else padded_by_xla
-    few = kernel.shape[2] <= FEW_CHANNELS and patches <= SOME_NUMBERS
+        return trained_by_patches if copied <= FEW_NUMBERS else padded_by_xla
+    few = kernel.shape[2] <= FEW_CHANNELS and copied <= SOME_NUMBERS
     return trained_by_patches if few else with_gradient_by_rows
 
 
-def _patches(window: Window, x: Array, kernel: Array) -> int:
-    """How many numbers all patches have together."""
+def _numbers_in_patches(window: Window, x: Array, kernel: Array) -> int:
     return x[..., 0].size // (window.strides[0] * window.strides[1]) * kernel[..., 0].size
 
 
@@ -119,7 +122,7 @@ def padded_by_xla(window: Window, x: Array, kernel: Array) -> Array:
     XLA leaves a convolution to YNNPACK unless its result is larger than the image, and before
     jaxlib 0.12 YNNPACK keeps most of them to one core: so there are zeros for one row more than the
     image has. Else one row of zeros under an image without any padding keeps XLA from copying
-    all patches first.
+    all patches first. Images of one channel it computes best as they are.
     """
     return _padded_by_xla(window, x, kernel, _pads(window, x, kernel)[1:3])
 
@@ -130,16 +133,17 @@ def _padded_by_xla(
     (top, bottom), sides = pads
     span = _spans(window, kernel)[0]
     rows = (x.shape[1] + top + bottom - span) // window.strides[0] + 1
-    if window.strides == (1, 1) and kernel.shape[2] > 1 and x.shape[1] >= MANY_ROWS:
-        bottom = max(bottom, span - top)
-    elif (top, bottom) == (0, 0):
-        bottom = 1
+    if kernel.shape[2] > 1:
+        if window.strides == (1, 1) and x.shape[1] >= MANY_ROWS:
+            bottom = max(bottom, span - top)
+        elif (top, bottom) == (0, 0):
+            bottom = 1
     return _by_xla(window, x, kernel, [(top, bottom), sides])[:, :rows]
 
 
 def by_patches(window: Window, x: Array, kernel: Array) -> Array:
     """One matrix product: every window's pixels `[B·H'·W', h·w·in]` by the filters."""
-    patches = jnp.concatenate(_offsets(window, x, kernel), axis=-1)
+    patches = _patches(window, x, kernel)
     filters = kernel.shape[3]
     y = jnp.matmul(_rows(patches), jnp.reshape(kernel, (-1, filters)))
     return jnp.reshape(y, (*patches.shape[:3], filters))
@@ -231,17 +235,20 @@ def _gradient_of_kernel(window: Window, x: Array, kernel: Array, of_y: Array) ->
     return jnp.reshape(jnp.swapaxes(total, 1, 2), kernel.shape).astype(kernel.dtype)
 
 
-def _offsets(window: Window, x: Array, kernel: Array) -> list[Array]:
-    """For each place in the kernel, the pixels `[B, H', W', in]` that it meets."""
+def _patches(window: Window, x: Array, kernel: Array) -> Array:
+    """What each place of the kernel meets, `[B, H', W', h·w·in]`.
+
+    First what lies side by side is put together, then what lies above each other: few copies of
+    long pieces, where one copy for each place would be many of as few numbers as `x` has channels.
+    """
     (down, right), (down_step, right_step) = window.strides, window.dilation
     height, width = _spans(window, kernel)
     x = jnp.pad(x, _pads(window, x, kernel))
     last_row, last_column = x.shape[1] - height + 1, x.shape[2] - width + 1
-    return [
-        x[:, u : u + last_row : down, v : v + last_column : right]
-        for u in range(0, height, down_step)
-        for v in range(0, width, right_step)
-    ]
+    beside = [x[:, :, v : v + last_column : right] for v in range(0, width, right_step)]
+    x = jnp.concatenate(beside, axis=-1)
+    below = [x[:, u : u + last_row : down] for u in range(0, height, down_step)]
+    return jnp.concatenate(below, axis=-1)
 
 
 def _spans(window: Window, kernel: Array) -> tuple[int, int]:
