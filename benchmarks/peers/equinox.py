@@ -190,6 +190,9 @@ class _Function(eqx.Module):
             "Activation": lambda x: ACTIVATIONS[options["activation"]](x),
             "ReLU": jax.nn.relu,
             "Flatten": jnp.ravel,
+            "Rescaling": lambda x: (
+                x * jnp.asarray(options["scale"]) + jnp.asarray(options["offset"])
+            ),
             "Reshape": lambda x: x.reshape(options["target_shape"]),
             "GlobalAveragePooling2D": lambda x: x.mean((0, 1)),
             "GlobalMaxPooling2D": lambda x: x.max((0, 1)),

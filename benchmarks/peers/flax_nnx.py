@@ -195,6 +195,7 @@ def function_of(layer: Layer) -> Any:
         "Activation": lambda x: ACTIVATIONS[options["activation"]](x),
         "ReLU": nnx.relu,
         "Flatten": lambda x: x.reshape(len(x), -1),
+        "Rescaling": lambda x: x * jnp.asarray(options["scale"]) + jnp.asarray(options["offset"]),
         "Reshape": lambda x: x.reshape(len(x), *options["target_shape"]),
         "GlobalAveragePooling2D": lambda x: x.mean((1, 2)),
         "GlobalMaxPooling2D": lambda x: x.max((1, 2)),

@@ -246,6 +246,9 @@ LAYERS: Mapping[str, Any] = {
     ),
     "NotEqual": lambda layer, xs, _: xs[0] != layer.options["constants"][0],
     "ReLU": lambda _, xs, __: jax.nn.relu(xs[0]),
+    "Rescaling": lambda layer, xs, _: (
+        xs[0] * jnp.asarray(layer.options["scale"]) + jnp.asarray(layer.options["offset"])
+    ),
     "Reshape": lambda layer, xs, _: xs[0].reshape(len(xs[0]), *layer.options["target_shape"]),
 }
 

@@ -247,6 +247,9 @@ class _Function(nn.Module):
             "Activation": lambda x: ACTIVATIONS[options["activation"]](x),
             "ReLU": torch.relu,
             "Flatten": lambda x: x.flatten(1),
+            "Rescaling": lambda x: (
+                x * x.new_tensor(options["scale"]) + x.new_tensor(options["offset"])
+            ),
             "Reshape": lambda x: x.reshape(len(x), *options["target_shape"]),
             "GlobalAveragePooling2D": lambda x: x.mean((1, 2)),
             "GlobalMaxPooling2D": lambda x: x.amax((1, 2)),

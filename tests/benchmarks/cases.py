@@ -24,6 +24,7 @@ CASES = {
         model("mnist_lstm", units=8),
         model("fashion_mnist_lstm", units=8, hidden=8),
         model("fashion_mnist_cnn", filters=4, units=8, hidden=8, dropout=0.0),
+        model("cifar10_cnn", filters=(4, 6), hidden=8, pixel_mean=0.4, pixel_deviation=0.5),
         model("multilabel_cnn", "labels", features=8, hidden=8, dropout=0.0),
         model("cnn_rnn", "paths", features=8, units=8),
         layer("rnn", recurrent("SimpleRNN", **CELL)),

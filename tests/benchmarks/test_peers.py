@@ -22,6 +22,7 @@ TOGETHER = ("torch", "flax_nnx", "equinox", "haiku")
 HAS_NOT = {
     ("torch", "fashion_mnist_lstm"): "PyTorch has no LSTM with relu.",
     ("equinox", "fashion_mnist_lstm"): "Equinox has no LSTM with relu.",
+    ("equinox", "cifar10_cnn"): 'this adapter pools without padding ("valid").',
     ("equinox", "multilabel_cnn"): 'this adapter pools without padding ("valid").',
     ("equinox", "rnn"): "Equinox has no SimpleRNN.",
     ("equinox", "rnn_relu"): "Equinox has no SimpleRNN.",
