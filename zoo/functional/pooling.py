@@ -92,9 +92,9 @@ def _fold(
     `operation`, which is the same); the gradient of the largest, there a scatter, takes a tenth.
     Milliseconds of 2×2 and the largest, two cores: 0.07 against 0.10 for [32, 26, 26, 32], 0.14
     against 0.22 for [64, 32, 32, 32], but 1.28 against 1.01 for [256, 26, 26, 32].
-    A prediction can gain by lax.reduce_window all the same, since YNNPACK takes it in one piece with
-    the layers around it: 1.1 against 1.9 ms for fashion_mnist_cnn (32 images), but 14 against 12 for
-    cifar10_cnn (64), two cores of an Intel Xeon.
+    A prediction can gain by lax.reduce_window all the same, since YNNPACK takes it in one piece
+    with the layers around it: 1.1 against 1.9 ms for fashion_mnist_cnn (32 images), but 14 against
+    12 for cifar10_cnn (64), two cores of an Intel Xeon.
     """
     (height, width), (down, right), padding = windows
     sides, steps = (1, height, width, 1), (1, down, right, 1)
