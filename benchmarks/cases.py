@@ -167,7 +167,7 @@ def choose(names: Sequence[str], measures: Sequence[str] = ALL_MEASURES) -> tupl
         if measure not in ALL_MEASURES:
             raise unknown_name("measure", measure, ALL_MEASURES)
     cases = all_cases()
-    known = {*cases, *GROUPS}  # "seeds" is both
+    known = sorted({*cases, *GROUPS})  # "seeds" is both a case and a group
     chosen: set[str] = set()
     for name in names:
         found = {case.name for case in cases.values() if case.group == name}
