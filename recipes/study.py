@@ -14,13 +14,16 @@ them, and a finished run is never run again. A run that was interrupted goes on 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from tqdm import tqdm
 
 import zoo
 from recipes.run import SeedOptions, command_line, continue_run
@@ -43,7 +46,7 @@ from zoo.reports import (
     paired_differences,
     verdict,
 )
-from zoo.training import FitResult, TrainingConfig, columns, fit_seeds, predict
+from zoo.training import FitResult, Job, TrainingConfig, columns, fit_jobs, predict
 from zoo.training.functions import Augment, Preprocess, described
 
 SCORES = ("validation accuracy", "validation macro-F1", "test accuracy", "test macro-F1")
@@ -191,29 +194,60 @@ def run_studies(
     metrics: dict[str, Any] = {"studies": {}}
     if (folder.path / "metrics.json").exists():
         metrics = folder.load_json("metrics.json")
-    for study in studies:
-        print(f"\n{study.title}, {_seeds(options.seeds)}", flush=True)
-        runs = {
-            setting.label: _runs_of(setting, prepare(setting), folder, options)
+    settings = [
+        {
+            setting.label: _Runs(setting, prepare(setting), folder, options.seeds)
             for setting in study.settings
         }
-        metrics |= {**config, "environment": environment(jax.devices()[0].device_kind)}
-        metrics["studies"][study.name] = {
-            "command": command_line(recipe, options),
-            **_figures(study, runs),
-        }
-        folder.save_json("metrics.json", metrics)
-        figures = folder.load_json("metrics.json")["studies"][study.name]
-        table = study_table(figures)
-        folder.save_table(study.name, table)
-        curves = {label: [run["history"] for run in ran] for label, ran in runs.items()}
-        title = f"{study.title}, {_seeds(options.seeds)}"
-        folder.save_figure(f"{study.name}.png", learning_curves_figure(curves, title=title))
-        print(f"\n{table.text()}\n")
-        for finding in figures["findings"]:
-            print(finding["sentence"])
+        for study in studies
+    ]
+    # All runs of all studies are asked for at once, so that no core waits for a study's last one.
+    every: dict[str, _Runs] = {}
+    for own in settings:
+        for runs in own.values():
+            every.setdefault(runs.key, runs)
+    with closing(_run_missing(list(every.values()), options)) as finished:
+        for study, own in zip(studies, settings, strict=True):
+            while any(runs.missing() for runs in own.values()):
+                next(finished)
+            records = {label: runs.records() for label, runs in own.items()}
+            metrics |= {**config, "environment": environment(jax.devices()[0].device_kind)}
+            metrics["studies"][study.name] = {
+                "command": command_line(recipe, options),
+                **_figures(study, records),
+            }
+            folder.save_json("metrics.json", metrics)
+            figures = folder.load_json("metrics.json")["studies"][study.name]
+            table = study_table(figures)
+            folder.save_table(study.name, table)
+            curves = {label: [run["history"] for run in ran] for label, ran in records.items()}
+            title = f"{study.title}, {_seeds(options.seeds)}"
+            folder.save_figure(f"{study.name}.png", learning_curves_figure(curves, title=title))
+            findings = [finding["sentence"] for finding in figures["findings"]]
+            _say("\n".join([f"\n{table.text()}\n", *findings]))
     print(f"\nEverything is in {folder.path}.")
     return folder
+
+
+def _run_missing(every: Sequence["_Runs"], options: SeedOptions) -> Generator[None]:
+    """Runs what is missing, keeps each run as soon as it is finished, and says so."""
+    unfinished = [runs for runs in every if runs.missing()]
+    jobs = [runs.job() for runs in unfinished]
+    total = sum(len(job.seeds) for job in jobs)
+    begun = time.monotonic()
+    with closing(fit_jobs(jobs, how=options.how, progress=options.progress)) as results:
+        for done, (place, result) in enumerate(results, 1):
+            unfinished[place].keep(result)
+            minutes = (time.monotonic() - begun) / done * (total - done) / 60
+            name = jobs[place].name((result.seed,))
+            _say(f"{done} of {total} runs, about {minutes:.0f} min left: {name}")
+            yield
+
+
+def _say(text: str) -> None:
+    """Prints between the bars, not through them."""
+    with tqdm.external_write_mode():
+        print(text, flush=True)
 
 
 def keep_model(folder: RunFolder, study: str, label: str) -> None:
@@ -268,40 +302,54 @@ def digest(content: str) -> str:
     return hashlib.blake2b(content.encode(), digest_size=6).hexdigest()
 
 
-def _runs_of(
-    setting: Setting, prepared: Prepared, folder: RunFolder, options: SeedOptions
-) -> list[dict[str, Any]]:
-    """The records of a setting's runs, those that were finished before read and not run."""
-    description = describe(setting, prepared)
-    key = f"{setting.model}-{digest(json.dumps(description, sort_keys=True))}"
-    own = RunFolder(folder.path / "runs" / key)
-    continue_run(own, description)
-    for name, content in prepared.files.items():
-        (own.path / name).write_text(content, encoding="utf-8")
-    seeds = range(options.seeds)
-    missing = [seed for seed in seeds if not (own.path / f"seed-{seed}.json").exists()]
-    if missing:
-        print(f"{setting.label}: {_seeds(len(missing))} to run", flush=True)
-        checkpoints = folder.path / "checkpoints" / key
-        results = fit_seeds(
-            partial(zoo.create_model, setting.model, **{**prepared.sizes, **setting.options}),
-            prepared.data.train,
+class _Runs:
+    """The runs of a setting: those that were finished before are read and not run."""
+
+    def __init__(self, setting: Setting, prepared: Prepared, folder: RunFolder, seeds: int):
+        description = describe(setting, prepared)
+        self.key = f"{setting.model}-{digest(json.dumps(description, sort_keys=True))}"
+        self._setting, self._prepared, self._seeds = setting, prepared, range(seeds)
+        self._own = RunFolder(folder.path / "runs" / self.key)
+        self._checkpoints = folder.path / "checkpoints" / self.key
+        continue_run(self._own, description)
+        for name, content in prepared.files.items():
+            (self._own.path / name).write_text(content, encoding="utf-8")
+
+    def missing(self) -> list[int]:
+        """The seeds without a record."""
+        return [seed for seed in self._seeds if not (self._own.path / f"seed-{seed}.json").exists()]
+
+    def job(self) -> Job:
+        """What trains them."""
+        setting, prepared = self._setting, self._prepared
+        return Job(
+            label=setting.label,
+            create=partial(
+                zoo.create_model, setting.model, **{**prepared.sizes, **setting.options}
+            ),
+            train=prepared.data.train,
             validation=prepared.validation,
-            seeds=missing,
-            how=options.how,
+            seeds=self.missing(),
             config=setting.training,
             preprocess=prepared.preprocess,
             augment=setting.augment,
-            checkpoints=checkpoints,
-            progress=options.progress,
+            checkpoints=self._checkpoints,
         )
-        for result in results:
-            if result.seed == 0:
-                own.save_weights("seed-0.safetensors", weights_of(result.model))
-            # The record comes last: where it is, the run is complete.
-            own.save_json(f"seed-{result.seed}.json", _record(result, prepared))
-        shutil.rmtree(checkpoints)
-    return [{"run": key, **own.load_json(f"seed-{seed}.json")} for seed in seeds]
+
+    def keep(self, result: FitResult) -> None:
+        """Measures a trained model and writes its record."""
+        if result.seed == 0:
+            self._own.save_weights("seed-0.safetensors", weights_of(result.model))
+        # The record comes last: where it is, the run is complete.
+        self._own.save_json(f"seed-{result.seed}.json", _record(result, self._prepared))
+        if not self.missing():
+            shutil.rmtree(self._checkpoints)
+
+    def records(self) -> list[dict[str, Any]]:
+        """What is kept of the runs, in the order of the seeds."""
+        return [
+            {"run": self.key, **self._own.load_json(f"seed-{seed}.json")} for seed in self._seeds
+        ]
 
 
 def _record(result: FitResult, prepared: Prepared) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def test_records_weights_and_the_model_belong_together(done, prepared):
 
 def test_finished_runs_are_not_run_again(done, prepared, monkeypatch):
     before = json.loads((done / "metrics.json").read_text())["studies"]["filters"]
-    monkeypatch.setattr("recipes.study.fit_seeds", None)
+    monkeypatch.setattr("recipes.study.fit_jobs", None)
     run(done, (FILTERS,), prepared)
     after = json.loads((done / "metrics.json").read_text())["studies"]
     assert after["filters"] == before
@@ -131,21 +131,33 @@ def test_finished_runs_are_not_run_again(done, prepared, monkeypatch):
 def test_an_interrupted_study_goes_on(tmp_path, prepared, monkeypatch):
     from recipes import study
 
-    asked, fit_seeds = [], study.fit_seeds
+    asked, fit_jobs = [], study.fit_jobs
 
-    def interrupted(create, *arguments, seeds, **options):
-        asked.append(list(seeds))
-        if len(asked) == 2:
-            raise KeyboardInterrupt
-        return fit_seeds(create, *arguments, seeds=seeds, **options)
+    def interrupted(jobs, **options):
+        asked.append([(job.label, list(job.seeds)) for job in jobs])
+        for number, finished in enumerate(fit_jobs(jobs, **options)):
+            if len(asked) == 1 and number == 1:
+                raise KeyboardInterrupt
+            yield finished
 
-    monkeypatch.setattr(study, "fit_seeds", interrupted)
+    monkeypatch.setattr(study, "fit_jobs", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, (FILTERS,), prepared, seeds=1)
+        run(tmp_path, (FILTERS, WIDTH), prepared, seeds=1)
     assert not (tmp_path / "metrics.json").exists()
-    run(tmp_path, (FILTERS,), prepared, seeds=2)
-    # The first setting had its seed 0; the second had nothing.
-    assert asked == [[0], [0], [1], [0, 1]]
+    run(tmp_path, (FILTERS, WIDTH), prepared, seeds=2)
+    # The first setting had its seed 0; the second was trained and had no record. The studies'
+    # common setting is asked for once.
+    assert asked == [
+        [("two", [0]), ("three", [0]), ("wide", [0])],
+        [("two", [1]), ("three", [0, 1]), ("wide", [0, 1])],
+    ]
+
+
+def test_a_study_is_told_as_soon_as_its_runs_are_finished(tmp_path, prepared, capsys):
+    run(tmp_path, (FILTERS, WIDTH), prepared, seeds=1)
+    said = capsys.readouterr().out
+    order = ["2 of 3 runs", "Number of filters", "3 of 3 runs", "Width, 1 seed"]
+    assert sorted(order, key=said.index) == order
 
 
 def test_a_folder_of_another_run_is_refused_with_the_difference(done, prepared):

@@ -4,10 +4,11 @@ from zoo.training.config import TrainingConfig
 from zoo.training.evaluation import Evaluation, evaluate, predict
 from zoo.training.features import cached_features
 from zoo.training.history import Epoch, History, columns
+from zoo.training.jobs import Job
 from zoo.training.labels import IndependentLabels, LabelPaths
 from zoo.training.loop import FitResult, NonFiniteLossError, fit
 from zoo.training.objective import Classification, Objective
-from zoo.training.seeds import fit_seeds
+from zoo.training.seeds import fit_jobs, fit_seeds
 
 __all__ = [
     "Classification",
@@ -16,6 +17,7 @@ __all__ = [
     "FitResult",
     "History",
     "IndependentLabels",
+    "Job",
     "LabelPaths",
     "NonFiniteLossError",
     "Objective",
@@ -24,6 +26,7 @@ __all__ = [
     "columns",
     "evaluate",
     "fit",
+    "fit_jobs",
     "fit_seeds",
     "predict",
 ]
