@@ -95,7 +95,7 @@ def main(options: ReadmeOptions) -> None:
         _rewrite(BEST, (*presets_of(run), machines((run,))))
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
-        about = machines(studies)
+        about = "\n\n".join((machines(studies), *filter(None, [minutes_of(studies)])))
         tables = [part for run in studies for part in studies_of(run)]
         PICTURES.mkdir(exist_ok=True)
         STUDIES_PAGE.write_text("\n\n".join((STUDIES_TITLE, *tables, about)) + "\n")
@@ -144,6 +144,16 @@ def presets_of(run: Mapping[str, Any]) -> list[str]:
         elif figures["findings"]:
             parts += [f"{figures['title']} (`{figures['command']}`):", _sentences(figures)]
     return parts
+
+
+def minutes_of(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How long whole commands took, of the runs that know it; "" where none does."""
+    took = [
+        f"`{command}` made its {figures['runs']} runs in {figures['seconds'] / 60:.1f} minutes"
+        for run in runs
+        for command, figures in run.get("commands", {}).items()
+    ]
+    return "; ".join(took) + "." if took else ""
 
 
 def _study_parts(figures: Mapping[str, Any]) -> list[str]:

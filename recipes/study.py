@@ -191,9 +191,10 @@ def run_studies(
     """
     folder = RunFolder(options.out or default_run_path(recipe))
     continue_run(folder, {"recipe": recipe, **config})
-    metrics: dict[str, Any] = {"studies": {}}
+    metrics: dict[str, Any] = {"studies": {}, "commands": {}}
     if (folder.path / "metrics.json").exists():
-        metrics = folder.load_json("metrics.json")
+        metrics |= folder.load_json("metrics.json")
+    command, begun = command_line(recipe, options), time.monotonic()
     settings = [
         {
             setting.label: _Runs(setting, prepare(setting), folder, options.seeds)
@@ -206,6 +207,7 @@ def run_studies(
     for own in settings:
         for runs in own.values():
             every.setdefault(runs.key, runs)
+    whole = not any(runs.begun() for runs in every.values())
     with closing(_run_missing(list(every.values()), options)) as finished:
         for study, own in zip(studies, settings, strict=True):
             while any(runs.missing() for runs in own.values()):
@@ -213,7 +215,7 @@ def run_studies(
             records = {label: runs.records() for label, runs in own.items()}
             metrics |= {**config, "environment": environment(jax.devices()[0].device_kind)}
             metrics["studies"][study.name] = {
-                "command": command_line(recipe, options),
+                "command": command,
                 **_figures(study, records),
             }
             folder.save_json("metrics.json", metrics)
@@ -225,6 +227,10 @@ def run_studies(
             folder.save_figure(f"{study.name}.png", learning_curves_figure(curves, title=title))
             findings = [finding["sentence"] for finding in figures["findings"]]
             _say("\n".join([f"\n{table.text()}\n", *findings]))
+    if whole:  # else it does not know how long the earlier commands took
+        seconds = time.monotonic() - begun
+        metrics["commands"][command] = {"runs": len(every) * options.seeds, "seconds": seconds}
+        folder.save_json("metrics.json", metrics)
     print(f"\nEverything is in {folder.path}.")
     return folder
 
@@ -314,6 +320,10 @@ class _Runs:
         continue_run(self._own, description)
         for name, content in prepared.files.items():
             (self._own.path / name).write_text(content, encoding="utf-8")
+
+    def begun(self) -> bool:
+        """Whether an earlier command has run some of it."""
+        return len(self.missing()) < len(self._seeds) or self._checkpoints.exists()
 
     def missing(self) -> list[int]:
         """The seeds without a record."""

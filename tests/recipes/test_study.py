@@ -160,6 +160,23 @@ def test_a_study_is_told_as_soon_as_its_runs_are_finished(tmp_path, prepared, ca
     assert sorted(order, key=said.index) == order
 
 
+def test_a_command_that_made_all_its_runs_knows_how_long_they_took(tmp_path, prepared):
+    def commands():
+        return json.loads((tmp_path / "metrics.json").read_text())["commands"]
+
+    run(tmp_path, (FILTERS,), prepared, seeds=1)
+    ((command, took),) = commands().items()
+    assert command == "python -m recipes.try --seeds 1 --how in_turn"
+    assert took["runs"] == 2
+    assert took["seconds"] > 0
+    minutes = f"{took['seconds'] / 60:.1f}"
+    sentence = readme.minutes_of([{"commands": commands()}, {}])
+    assert sentence == f"`{command}` made its 2 runs in {minutes} minutes."
+    run(tmp_path, (FILTERS,), prepared, seeds=2)  # one of two seeds a setting was there
+    assert list(commands()) == [command]
+    assert readme.minutes_of([{}]) == ""
+
+
 def test_a_folder_of_another_run_is_refused_with_the_difference(done, prepared):
     with zoo_error(
         f"{done} holds another run: dataset was 'digits' and is now 'mnist'. Give the same options "
