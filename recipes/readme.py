@@ -95,7 +95,7 @@ def main(options: ReadmeOptions) -> None:
         _rewrite(BEST, (*presets_of(run), machines((run,))))
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
-        about = "\n\n".join((machines(studies), *filter(None, [minutes_of(studies)])))
+        about = "\n\n".join(filter(None, (machines(studies), minutes_of(studies))))
         tables = [part for run in studies for part in studies_of(run)]
         PICTURES.mkdir(exist_ok=True)
         STUDIES_PAGE.write_text("\n\n".join((STUDIES_TITLE, *tables, about)) + "\n")

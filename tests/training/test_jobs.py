@@ -1,7 +1,11 @@
 """Several configurations in one call."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +104,27 @@ def test_seeds_of_a_job(train):
 def test_an_unknown_way(jobs):
     with zoo_error("how must be 'auto', 'processes', 'vmap' or 'in_turn', got 'threads'."):
         fit_jobs(jobs, how="threads")
+
+
+def test_a_script_without_a_guard(tmp_path):
+    # The process imports the script, which starts processes anew, and dies before it reads its
+    # job: one that does not fit into a pipe, so that sending it fails.
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "import numpy as np\n"
+        "from tests.training.conftest import Tiny\n"
+        "from zoo.data import Split\n"
+        "from zoo.training import fit_seeds\n"
+        "images = Split(np.zeros((100_000, 4, 4, 1), np.uint8), np.zeros(100_000, np.int32))\n"
+        "fit_seeds(Tiny, images, seeds=(0, 1), how='processes', progress=False)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert "zoo.errors.ZooError: the process of seed 0 ended without a result (exit" in done.stderr
+    assert "under if __name__ == '__main__':" in done.stderr

@@ -43,6 +43,17 @@ def in_processes(jobs: Sequence[Job], progress: bool) -> Generator[tuple[int, Fi
                 f"functools.partial of one, to be sent to another process: {error}. Or "
                 "use how='in_turn'."
             ) from error
+        except ConnectionError:
+            raise ended_early(running[connection]) from None
+
+    def ended_early(run: _Run) -> ZooError:
+        run.process.join()
+        return ZooError(
+            f"the process of {jobs[run.job].name((run.seed,))} ended without a result (exit code "
+            f"{run.process.exitcode}). A script that trains in processes must do so under "
+            "if __name__ == '__main__':; a process killed for lack of memory is helped by "
+            "how='in_turn'. Finished seeds are not trained again where checkpoints are kept."
+        )
 
     try:
         for place, core in enumerate(_cores()[: sum(len(job.seeds) for job in jobs)]):
@@ -54,18 +65,10 @@ def in_processes(jobs: Sequence[Job], progress: bool) -> Generator[tuple[int, Fi
         while running:
             for connection in cast("list[Connection]", wait(list(running))):
                 run = running[connection]
-                job = jobs[run.job]
                 try:
                     kind, content = connection.recv()
-                except (EOFError, ConnectionResetError):
-                    run.process.join()
-                    raise ZooError(
-                        f"the process of {job.name((run.seed,))} ended without a result (exit code "
-                        f"{run.process.exitcode}). A script that trains in processes must do so "
-                        "under if __name__ == '__main__':; a process killed for lack of memory "
-                        "is helped by how='in_turn'. Finished seeds are not trained again where "
-                        "checkpoints are kept."
-                    ) from None
+                except (EOFError, ConnectionError):
+                    raise ended_early(run) from None
                 if kind == "error":
                     raise content
                 if kind != "result":
@@ -73,7 +76,7 @@ def in_processes(jobs: Sequence[Job], progress: bool) -> Generator[tuple[int, Fi
                     continue
                 start_next(connection, run.process, run.place, run.job)
                 arrays, result = content
-                model = job.create(rngs=nnx.Rngs(run.seed))
+                model = jobs[run.job].create(rngs=nnx.Rngs(run.seed))
                 model.eval()
                 graphdef, state = nnx.split(model)
                 model = nnx.merge(graphdef, with_arrays(state, arrays))
