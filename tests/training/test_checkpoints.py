@@ -128,6 +128,21 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     assert (tmp_path / f"{kept[-1]}.damaged" / "state").is_dir()
 
 
+def test_a_damaged_checkpoint_that_cannot_be_set_aside_is_said(model, train, validation, tmp_path):
+    run(model, train, validation, tmp_path)
+    newest = max(int(p.name) for p in tmp_path.iterdir() if p.name.isdigit())
+    truncate(largest_file(tmp_path / str(newest) / "state"))
+    in_the_way = tmp_path / f"{newest}.damaged"
+    in_the_way.write_text("a file")
+    with pytest.raises(
+        ZooError, match=f"step {newest} in .* cannot be renamed to {newest}.damaged"
+    ):
+        run(model, train, validation, tmp_path)
+    assert (tmp_path / str(newest)).is_dir()
+    in_the_way.unlink()
+    run(model, train, validation, tmp_path)
+
+
 def test_when_all_are_damaged_the_run_starts_anew(
     model, train, validation, whole, tmp_path, caplog
 ):

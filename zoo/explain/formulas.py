@@ -1,6 +1,7 @@
-"""Layers as spreadsheet formulas: one writer for each kind of layer, in one table.
+"""Layers as spreadsheet formulas: what all writers share, and those of the basic layers.
 
-The recurrent ones are in `zoo.explain.recurrent_formulas`. A writer puts the blocks of one call of
+Convolutions and pooling, embeddings and masks, and recurrent layers have modules of their own,
+each with a table from a kind of layer to its writer. A writer puts the blocks of one call of
 a layer on a page (weights, what is computed on the way, and the output) and says in words what
 they compute. It needs shapes only; where things lie is known later, so formulas are written when
 they are asked for.
@@ -118,7 +119,7 @@ def _write_dense(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> 
     if len(x.shape) > 2:
         raise ZooError(f"Dense must have a vector or a sequence on a sheet, got shape {x.shape}.")
     params = layer.params
-    page.meaning = f"y(o) = {_bias_term(params)}Σ x(i) · kernel(i, o)"
+    page.meaning = f"y(o) = {bias_term(params)}Σ x(i) · kernel(i, o)"
     outs = [f"out {o}" for o in range(layer.units)]
     kernel = page.weight("kernel", params.kernel, [f"in {i}" for i in range(x.shape[-1])], outs)
     bias = None if params.bias is None else page.vector("bias", params.bias, outs)
@@ -131,122 +132,9 @@ def _write_dense(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> 
     return activated(page, layer.activation, shape, formula)
 
 
-def _bias_term(params: Any) -> str:
+def bias_term(params: Any) -> str:
+    """How the bias of a layer begins the meaning of its formula; nothing where it has none."""
     return "" if params.bias is None else "bias(o) + "
-
-
-def _write_embedding(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    page.meaning = "y(t) = the row of the table that x(t) names"
-    ids, dims = ([f"{kind} {i}" for i in range(n)] for kind, n in _sides(layer.embeddings))
-    table = page.weight("embeddings", layer.embeddings[...], ids, dims)
-
-    def formula(*i: int) -> str:
-        return f"INDEX({table.whole},{xs[0].at(*i[:-1])}+1,{i[-1] + 1})"
-
-    return page.output(shape, formula)
-
-
-def _write_embedding_mask(page: Page, _: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    page.meaning = "1 where there is a word; 0 where the id is 0, which is padding"
-    return page.output(shape, lambda t: f"IF({xs[0].at(t)}=0,0,1)")
-
-
-def _write_embedding_bag(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    page.meaning = (
-        "y = Σ (how often x names it) · row of the table / √(how many x are not 0); row 0 is "
-        "padding and never counts"
-    )
-    ids, dims = ([f"{kind} {i}" for i in range(n)] for kind, n in _sides(layer.embeddings))
-    table = page.weight("embeddings", layer.embeddings[...], ids, dims)
-
-    def formula(*i: int) -> str:
-        bag, rows = xs[0].last_axis(*i[:-1]), table.area(0, i[-1], table.height, 1)
-        number = f"(ROW({rows})-ROW({table.cell(0, i[-1])}))"
-        total = f"SUMPRODUCT(COUNTIF({bag},{number})*({number}>0)*{rows})"
-        return f'{total}/SQRT(MAX(1,COUNTIF({bag},"<>0")))'
-
-    return page.output(shape, formula)
-
-
-def _write_embedding_bag_mask(page: Page, _: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    page.meaning = "1 where a bag has any id; 0 where all its ids are 0, which is padding"
-    return page.output(shape, lambda t: f'MIN(1,COUNTIF({xs[0].last_axis(t)},"<>0"))')
-
-
-def _write_masking(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    page.meaning = f"y(t) = x(t), or zeros where all of x(t) is {layer.mask_value}"
-    return page.output(shape, lambda t, c: f"{_differs(layer, xs[0], t)}*{xs[0].at(t, c)}")
-
-
-def _write_masking_mask(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    page.meaning = f"1 where there is something; 0 where all of x(t) is {layer.mask_value}"
-    return page.output(shape, lambda t: _differs(layer, xs[0], t))
-
-
-def _differs(layer: Any, x: Tensor, t: int) -> str:
-    """1 where a step has any other value than the masked one, else 0."""
-    value = float(np.float32(layer.mask_value))  # as JAX compares it
-    return f"MIN(1,SUMPRODUCT(--({x.last_axis(t)}<>{value})))"
-
-
-def _sides(embeddings: Any) -> tuple[tuple[str, int], tuple[str, int]]:
-    rows, columns = embeddings.shape
-    return ("id", rows), ("dim", columns)
-
-
-def first_pixel(size: int, span: int, stride: int, padding: str) -> int:
-    """Where the first window begins: 0, or above it by TensorFlow's rule for "same".
-
-    >>> first_pixel(5, 3, 1, "same"), first_pixel(4, 3, 2, "same"), first_pixel(5, 3, 2, "valid")
-    (-1, 0, 0)
-    """
-    if padding == "valid":
-        return 0
-    return -(max((-(-size // stride) - 1) * stride + span - size, 0) // 2)
-
-
-def _window(start: int, count: int, step: int, size: int) -> list[tuple[int, int]]:
-    """(place in the window, place in the image) of what of a window is in the image."""
-    return [(u, start + u * step) for u in range(count) if 0 <= start + u * step < size]
-
-
-def _write_conv2d(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    (x,), params = xs, layer.params
-    kernel_values = np.asarray(params.kernel)
-    height, width, channels, filters = kernel_values.shape
-    (down, right), (rows_step, columns_step) = layer.strides, layer.dilation_rate
-    page.meaning = (
-        f"y(i, j, o) = {_bias_term(params)}Σ x(s·i + u − p, s·j + v − p, c) · kernel(o, u, v, c); "
-        f"strides s {down} and {right}, padding {layer.padding}: what is outside the image is 0"
-    )
-    kernel = page.weight(
-        "kernel",
-        kernel_values.transpose(3, 0, 1, 2),
-        [f"filter {o} u {u}" for o in range(filters) for u in range(height)],
-        [f"v {v} c {c}" for v in range(width) for c in range(channels)],
-    )
-    names = [f"filter {o}" for o in range(filters)]
-    bias = None if params.bias is None else page.vector("bias", params.bias, names)
-    top = first_pixel(x.shape[0], (height - 1) * rows_step + 1, down, layer.padding)
-    left = first_pixel(x.shape[1], (width - 1) * columns_step + 1, right, layer.padding)
-    per_group = filters // layer.groups
-
-    def formula(i: int, j: int, o: int) -> str:
-        us = _window(top + i * down, height, rows_step, x.shape[0])
-        vs = _window(left + j * right, width, columns_step, x.shape[1])
-        first = o // per_group * channels
-        if layer.groups == 1 and rows_step == columns_step == 1:
-            parts = [(us[0], len(us), vs[0], len(vs))]
-        else:
-            parts = [(u, 1, v, 1) for u in us for v in vs]
-        terms = []
-        for (u, row), rows, (v, column), columns in parts:
-            pixels = x.place.area(row, column * x.shape[2] + first, rows, columns * channels)
-            weights = kernel.area(o * height + u, v * channels, rows, columns * channels)
-            terms.append(f"SUMPRODUCT({pixels},{weights})")
-        return plus(*terms, bias.cell(0, o) if bias else "")
-
-    return activated(page, layer.activation, shape, formula)
 
 
 def _write_batch_norm(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
@@ -267,56 +155,6 @@ def _write_batch_norm(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape
         scale = f"{gamma.cell(0, c)}*" if gamma else ""
         y = f"{scale}({x.at(*i)}-{mean.cell(0, c)})/SQRT({variance.cell(0, c)}+{layer.epsilon})"
         return plus(y, beta.cell(0, c) if beta else "")
-
-    return page.output(shape, formula)
-
-
-def _write_pool(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    (x,) = xs
-    largest = isinstance(layer, layers.MaxPooling2D)
-    height, width = layer.pool_size
-    down, right = layer.strides or layer.pool_size
-    page.meaning = (
-        f"y = the {'largest' if largest else 'mean'} of each {height} × {width} window of a "
-        f"channel, strides {down} and {right}, padding {layer.padding} (which never counts)"
-    )
-    top = first_pixel(x.shape[0], height, down, layer.padding)
-    left = first_pixel(x.shape[1], width, right, layer.padding)
-
-    def formula(i: int, j: int, c: int) -> str:
-        us = _window(top + i * down, height, 1, x.shape[0])
-        vs = _window(left + j * right, width, 1, x.shape[1])
-        cells = ",".join(x.at(row, column, c) for _, row in us for _, column in vs)
-        return f"{'MAX' if largest else 'AVERAGE'}({cells})"
-
-    return page.output(shape, formula)
-
-
-def _write_global_pool(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    (x,) = xs
-    largest = isinstance(layer, layers.GlobalMaxPooling2D)
-    page.meaning = f"y(c) = the {'largest' if largest else 'mean'} of channel c in the whole image"
-    height, width, channels = x.shape
-
-    def formula(*i: int) -> str:
-        whole, c = x.place.whole, i[-1]
-        of_channel = f"(MOD(COLUMN({whole})-{x.place.left + 1},{channels})={c})"
-        if largest:  # numbers from 0 on, so that the zeros of other channels are never the largest
-            low = f"MIN({whole})"
-            return f"SUMPRODUCT(MAX({of_channel}*({whole}-{low})))+{low}"
-        return f"SUMPRODUCT({of_channel}*{whole})/{height * width}"
-
-    return page.output(shape, formula)
-
-
-def _write_global_pool1d(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
-    largest = isinstance(layer, layers.GlobalMaxPooling1D)
-    page.meaning = f"y(c) = the {'largest' if largest else 'mean'} of row c over all steps"
-    steps = xs[0].shape[0]
-
-    def formula(*i: int) -> str:
-        row = xs[0].place.area(i[-1], 0, 1, steps)
-        return f"{'MAX' if largest else 'AVERAGE'}({row})"
 
     return page.output(shape, formula)
 
@@ -398,28 +236,18 @@ def _merged(words: str, joined: Callable[[list[str]], str]) -> Writer:
     return write
 
 
-FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
+BASIC: Mapping[type[layers.Layer], Writer] = {
     layers.Activation: _write_activation,
     layers.Add: _merged("y = the sum of the inputs", "+".join),
     layers.Average: _merged("y = the mean of the inputs", lambda x: f"AVERAGE({','.join(x)})"),
-    layers.AveragePooling2D: _write_pool,
     layers.BatchNormalization: _write_batch_norm,
     layers.Concatenate: _write_concatenate,
-    layers.Conv2D: _write_conv2d,
     layers.Dense: _write_dense,
     layers.Dropout: _write_same,
     layers.ELU: _write_elu,
-    layers.Embedding: _write_embedding,
-    layers.EmbeddingBag: _write_embedding_bag,
     layers.Flatten: _write_moved,
     layers.GaussianNoise: _write_same,
-    layers.GlobalAveragePooling1D: _write_global_pool1d,
-    layers.GlobalAveragePooling2D: _write_global_pool,
-    layers.GlobalMaxPooling1D: _write_global_pool1d,
-    layers.GlobalMaxPooling2D: _write_global_pool,
     layers.LeakyReLU: _write_relu,
-    layers.Masking: _write_masking,
-    layers.MaxPooling2D: _write_pool,
     layers.Maximum: _merged("y = the largest of the inputs", lambda x: f"MAX({','.join(x)})"),
     layers.Minimum: _merged("y = the smallest of the inputs", lambda x: f"MIN({','.join(x)})"),
     layers.Multiply: _merged("y = the product of the inputs", "*".join),
@@ -433,11 +261,4 @@ FEED_FORWARD: Mapping[type[layers.Layer], Writer] = {
     layers.SpatialDropout1D: _write_same,
     layers.SpatialDropout2D: _write_same,
     layers.Subtract: _merged("y = the first input minus the second", "-".join),
-}
-
-# Of layers that say which steps are there.
-MASKS: Mapping[type[layers.Layer], Writer] = {
-    layers.Embedding: _write_embedding_mask,
-    layers.EmbeddingBag: _write_embedding_bag_mask,
-    layers.Masking: _write_masking_mask,
 }

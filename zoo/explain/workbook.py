@@ -11,7 +11,9 @@ import numpy as np
 from flax import nnx
 
 from zoo.errors import ZooError, check_positive, require
-from zoo.explain.formulas import FEED_FORWARD, MASKS, Writer
+from zoo.explain.convolution_formulas import CONVOLUTIONS
+from zoo.explain.embedding_formulas import EMBEDDINGS, MASKS
+from zoo.explain.formulas import BASIC, Writer
 from zoo.explain.layer_outputs import LayerOutput, call_names, outputs_of, recorded_calls
 from zoo.explain.recurrent_formulas import RECURRENT
 from zoo.explain.sheets import LONGEST_NAME, Page, Tensor
@@ -19,7 +21,7 @@ from zoo.explain.summary import count_parameters
 from zoo.explain.workbook_file import OVERVIEW, Row, write_workbook
 from zoo.layers import Layer, Softmax
 
-WRITERS: Mapping[type[Layer], Writer] = {**FEED_FORWARD, **RECURRENT}
+WRITERS: Mapping[type[Layer], Writer] = {**BASIC, **CONVOLUTIONS, **EMBEDDINGS, **RECURRENT}
 METHODS = ("__call__", "compute_mask")  # of layers: what has a sheet
 MAX_CELLS = 1_000_000
 INPUT, PROBABILITIES = "input", "softmax"

@@ -73,7 +73,8 @@ class Checkpoints:
             template: a state of the same structure, whose values do not matter.
 
         Raises:
-            ZooError: the newest whole state is of another run; the message says what differs.
+            ZooError: the newest whole state is of another run (the message says what differs), or
+                a damaged one cannot be set aside.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
             with _without_echoes():
@@ -110,7 +111,13 @@ class Checkpoints:
         """Renames a damaged state, which may be whole after all if what failed was the reading."""
         aside = self.folder / f"{step}.damaged"
         shutil.rmtree(aside, ignore_errors=True)
-        (self.folder / str(step)).rename(aside)
+        try:
+            (self.folder / str(step)).rename(aside)
+        except OSError as error:
+            raise ZooError(
+                f"the damaged checkpoint of step {step} in {self.folder} cannot be renamed to "
+                f"{aside.name}: {error}. Move or remove it to go on from the one before it."
+            ) from error
         self._manager.reload()
         return aside
 
