@@ -15,10 +15,11 @@ from flax import nnx
 from PIL import Image
 
 import zoo
-from recipes import cifar10_cnn, nusax_lstm, nusax_rnn
+from recipes import cifar10_cnn, nusax_lstm, nusax_rnn, nusax_svm
 from recipes.cifar10_cnn import CIFAR10Options
 from recipes.nusax import NusaXOptions, prepare_texts
 from recipes.nusax_lstm import LSTMOptions
+from recipes.nusax_svm import COSTS
 from recipes.study import describe
 from tests.functional.cases import zoo_error
 from zoo.explain import count_parameters
@@ -235,3 +236,15 @@ def test_mistakes_at_the_command_line(environment, tmp_path, words, message):
     assert done.stderr.startswith(f"error: {message}")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_the_svm_is_chosen_by_validation_and_measured_on_the_test_split(capsys):
+    nusax_svm.main(nusax_svm.SVMOptions(progress=False))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("nusax-ind: 96 training, 12 validation and 12 test sentences, from ")
+    scores = {tuple(line.rsplit(maxsplit=2)[:2]): line.split()[-1] for line in lines[4:19]}
+    assert set(scores) == {(counted, f"{c:g}") for counted in nusax_svm.COUNTED for c in COSTS}
+    best = max(scores, key=lambda name: float(scores[name]))
+    assert lines[20] == f"SVM on {best[0]}, C = {best[1]}, on the test split"
+    (accuracy,) = [line.split()[-2:] for line in lines if line.startswith("accuracy")]
+    assert accuracy == ["1.0000", "12"]  # each word is of one class only
