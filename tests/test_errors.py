@@ -22,8 +22,8 @@ def test_what_the_errors_are():
             "unknown data set 'fashoin_mnist': did you mean 'fashion_mnist' or 'mnist'? Known: "
             "cifar10, fashion_mnist, mnist.",
         ),
-        ("xyz", ["b", "a"], "unknown data set 'xyz': Known: a, b."),
-        ("xyz", [], "unknown data set 'xyz': Known: none."),
+        ("xyz", ["b", "a"], "unknown data set 'xyz'. Known: a, b."),
+        ("xyz", [], "unknown data set 'xyz'. Known: none."),
     ],
 )
 def test_unknown_name(name, known, message):

@@ -27,8 +27,8 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> ZooError:
     """
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
-    offer = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return ZooError(f"unknown {kind} {name!r}:{offer} Known: {', '.join(known) or 'none'}.")
+    offer = f": did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return ZooError(f"unknown {kind} {name!r}{offer} Known: {', '.join(known) or 'none'}.")
 
 
 def cannot_be_written(path: object, error: OSError) -> ZooError:

@@ -111,9 +111,9 @@ def test_unknown() -> None:
         f"unknown activation 'rellu': did you mean 'relu' or 'relu6' or 'elu'? Known: {KNOWN}."
     ):
         F.activation("rellu")
-    with zoo_error(f"unknown activation 'quux': Known: {KNOWN}."):
+    with zoo_error(f"unknown activation 'quux'. Known: {KNOWN}."):
         F.activation("quux")
-    with zoo_error(f"unknown activation '3': Known: {KNOWN}."):
+    with zoo_error(f"unknown activation '3'. Known: {KNOWN}."):
         F.activation(3)  # type: ignore[arg-type]
-    with zoo_error(f"unknown activation '[]': Known: {KNOWN}."):
+    with zoo_error(f"unknown activation '[]'. Known: {KNOWN}."):
         F.activation([])  # type: ignore[arg-type]

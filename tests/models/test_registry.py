@@ -81,7 +81,7 @@ def test_an_unknown_name_with_the_near_ones():
 
 
 def test_a_name_that_is_none():
-    with pytest.raises(zoo.errors.ZooError, match=r"^unknown model None: Known: cifar10_cnn, "):
+    with pytest.raises(zoo.errors.ZooError, match=r"^unknown model None\. Known: cifar10_cnn, "):
         zoo.create_model(None, rngs=nnx.Rngs(0))
 
 

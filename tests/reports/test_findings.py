@@ -63,7 +63,7 @@ def test_one_seed_decides_nothing():
 def test_bad_findings():
     with zoo_error("unknown setting 'hihg': did you mean 'high'? Known: even, high, low."):
         says(("hihg", "low"))
-    with zoo_error("unknown measure 'loss': Known: accuracy."):
+    with zoo_error("unknown measure 'loss'. Known: accuracy."):
         verdict(Finding("It is so", "loss", (("high", "low"),)), SCORES)
     with zoo_error("finding 'It is so' must compare at least one pair, got none."):
         says()
