@@ -3,7 +3,7 @@
     python -m recipes.nusax_svm
     python -m recipes.nusax_svm --lang jav
 
-It learns from the same sentences as the models of recipes.nusax_lstm, in a second. What is counted
+It learns from the same sentences as the models of recipes.nusax_lstm, in seconds. What is counted
 and how much the SVM is regularised are chosen by the macro-F1 on the validation sentences; the test
 sentences are measured on once. Winata et al. (2023, https://arxiv.org/abs/2205.15960) publish 0.787
 for their SVM on Indonesian.

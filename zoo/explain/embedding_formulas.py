@@ -7,13 +7,12 @@ import numpy as np
 
 from zoo import layers
 from zoo.explain.formulas import Writer
-from zoo.explain.sheets import Page, Shape, Tensor
+from zoo.explain.sheets import Page, Place, Shape, Tensor
 
 
 def _write_embedding(page: Page, layer: Any, xs: Sequence[Tensor], shape: Shape) -> Tensor:
     page.meaning = "y(t) = the row of the table that x(t) names"
-    ids, dims = ([f"{kind} {i}" for i in range(n)] for kind, n in _sides(layer.embeddings))
-    table = page.weight("embeddings", layer.embeddings[...], ids, dims)
+    table = _table(page, layer)
 
     def formula(*i: int) -> str:
         return f"INDEX({table.whole},{xs[0].at(*i[:-1])}+1,{i[-1] + 1})"
@@ -31,8 +30,7 @@ def _write_embedding_bag(page: Page, layer: Any, xs: Sequence[Tensor], shape: Sh
         "y = Σ (how often x names it) · row of the table / √(how many x are not 0); row 0 is "
         "padding and never counts"
     )
-    ids, dims = ([f"{kind} {i}" for i in range(n)] for kind, n in _sides(layer.embeddings))
-    table = page.weight("embeddings", layer.embeddings[...], ids, dims)
+    table = _table(page, layer)
 
     def formula(*i: int) -> str:
         bag, rows = xs[0].last_axis(*i[:-1]), table.area(0, i[-1], table.height, 1)
@@ -64,9 +62,10 @@ def _differs(layer: Any, x: Tensor, t: int) -> str:
     return f"MIN(1,SUMPRODUCT(--({x.last_axis(t)}<>{value})))"
 
 
-def _sides(embeddings: Any) -> tuple[tuple[str, int], tuple[str, int]]:
-    rows, columns = embeddings.shape
-    return ("id", rows), ("dim", columns)
+def _table(page: Page, layer: Any) -> Place:
+    rows, columns = layer.embeddings.shape
+    ids, dims = [f"id {i}" for i in range(rows)], [f"dim {i}" for i in range(columns)]
+    return page.weight("embeddings", layer.embeddings[...], ids, dims)
 
 
 EMBEDDINGS: Mapping[type[layers.Layer], Writer] = {
