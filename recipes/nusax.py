@@ -1,7 +1,7 @@
 """What the recipes on NusaX share: the data as ids, options, presets, and `predict`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,8 @@ from zoo.data import (
     Split,
     TextConfig,
     TextEncoder,
+    TfidfConfig,
+    TfidfEncoder,
     load,
 )
 from zoo.errors import ZooError, check_positive, require
@@ -34,7 +36,13 @@ from zoo.training import TrainingConfig
 # The report does not say its optimiser, batch or epochs; these are Keras's defaults and epochs
 # enough for every setting to overfit.
 TRAINING = TrainingConfig(epochs=20, batch_size=32)
-PIECES, NGRAMS = "tokenizer.json", "ngrams.json"
+Encoder = TextEncoder | NGramEncoder | TfidfEncoder
+# The file beside a model's weights, and what reads it.
+ENCODERS: Mapping[str, type[Encoder]] = {
+    "tokenizer.json": TextEncoder,
+    "ngrams.json": NGramEncoder,
+    "tfidf.json": TfidfEncoder,
+}
 LENGTH = 80  # the longest training sentence has 77 words
 # Chosen by validation macro-F1 over ten seeds: watching the loss, with the same patience, now and
 # then keeps a model that does not know the neutral class yet.
@@ -51,7 +59,7 @@ class NusaXOptions(StudyOptions):
     lang: str = "ind"
     """The language of the texts, by its ISO 639-3 code; the report's is Indonesian."""
     length: int | None = None
-    """Ids in a row, instead of the preset's."""
+    """Ids in a row, instead of the preset's; a linear model reads a text whole."""
     min_count: int | None = None
     """How often a word must come up in training to be in the vocabulary."""
     lower: bool = True
@@ -85,30 +93,30 @@ def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
             asked[name] = getattr(options, name)
 
     @cache
-    def encoded(config: TextConfig | NGramConfig) -> Prepared:
-        encoder: TextEncoder | NGramEncoder
-        if isinstance(config, NGramConfig):
-            encoder, file = NGramEncoder.fit(data.train.x, config), NGRAMS
-        else:
-            encoder, file = TextEncoder.fit(data.train.x, config), PIECES
+    def encoded(file: str, config: Any) -> Prepared:
+        encoder = ENCODERS[file].fit(data.train.x, config)
 
-        def ids(split: Split) -> Split:
+        def numbers(split: Split) -> Split:
             return Split(encoder.encode(split.x), split.y)
 
-        sizes = {
-            "input_shape": encoder.shape,
-            "vocabulary": encoder.vocabulary,
-            "classes": len(data.classes),
-        }
+        sizes: dict[str, Any] = {"input_shape": encoder.shape, "classes": len(data.classes)}
+        if not isinstance(encoder, TfidfEncoder):
+            sizes["vocabulary"] = encoder.vocabulary
         splits = replace(
-            data, train=ids(data.train), validation=ids(validation), test=ids(data.test)
+            data, train=numbers(data.train), validation=numbers(validation), test=numbers(data.test)
         )
         return Prepared(splits, sizes, files={file: encoder.to_json()})
 
     def prepare(setting: Setting) -> Prepared:
-        if setting.model == "text_ngram_lstm":
-            return encoded(NGramConfig(**{**setting.data, **asked}))
-        return encoded(TextConfig(**{"length": LENGTH, **setting.data, **asked}))
+        match setting.model:
+            case "text_linear":
+                whole = {name: value for name, value in asked.items() if name != "length"}
+                return encoded("tfidf.json", TfidfConfig(**{**setting.data, **whole}))
+            case "text_ngram_lstm":
+                return encoded("ngrams.json", NGramConfig(**{**setting.data, **asked}))
+            case _:
+                config = TextConfig(**{"length": LENGTH, **setting.data, **asked})
+                return encoded("tokenizer.json", config)
 
     return data, prepare
 
@@ -150,13 +158,13 @@ def predict_text(options: PredictOptions) -> None:
     print_probabilities(run, encoder.encode([options.text]))
 
 
-def encoder_of(run: LoadedRun) -> TextEncoder | NGramEncoder:
+def encoder_of(run: LoadedRun) -> Encoder:
     """The vocabulary of a model.
 
     Raises:
         ZooError: the file is missing, damaged, or another model's.
     """
-    (name,) = {*run.description["files"]} & {PIECES, NGRAMS} or {None}
+    (name,) = {*run.description["files"]} & {*ENCODERS} or {None}
     if name is None:
         raise ZooError(f"{run.folder.path} must hold a model of texts, got one without them.")
     file = run.folder.path / name
@@ -168,5 +176,4 @@ def encoder_of(run: LoadedRun) -> TextEncoder | NGramEncoder:
         raise ZooError(
             f"{file} must be the vocabulary that the model was trained with, got another one."
         )
-    kind = TextEncoder if name == PIECES else NGramEncoder
-    return kind.from_json(content, str(file))
+    return ENCODERS[name].from_json(content, str(file))

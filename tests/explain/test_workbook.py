@@ -24,7 +24,7 @@ from zoo.explain.formulas import ACTIVATIONS
 from zoo.explain.sheets import as_table
 from zoo.explain.workbook import WRITERS
 from zoo.explain.workbook_file import range_name
-from zoo.models import set_weights, weights_of
+from zoo.models import TextLinear, set_weights, weights_of
 
 openpyxl = pytest.importorskip("openpyxl", reason="needs the package openpyxl")
 pytest.importorskip("xlsxwriter", reason="needs the package xlsxwriter")
@@ -163,6 +163,10 @@ MODELS |= {
     name: (zoo.create_model(name, rngs=nnx.Rngs(0), mask=True, **TEXT, **options), (6,))
     for name, options in {"text_rnn": {}, "text_lstm": {"layers": 2}, "text_gru": {}}.items()
 }
+MODELS["text_linear"] = (
+    zoo.create_model("text_linear", rngs=nnx.Rngs(0), input_shape=(6,)),
+    (6,),
+)
 MODELS["text_ngram_lstm"] = (
     zoo.create_model("text_ngram_lstm", rngs=nnx.Rngs(0), **{**TEXT, "input_shape": (6, 4)}),
     (6, 4),
@@ -182,7 +186,7 @@ def randomized(model: Any, shape: tuple[int, ...]) -> np.ndarray:
         for value in [rng.normal(scale=0.5, size=array.shape).astype(np.float32)]
     }
     set_weights(model, weights)
-    if len(shape) == 1 and not isinstance(model, Beside):
+    if len(shape) == 1 and not isinstance(model, Beside | TextLinear):
         x = rng.integers(1, 9, (1, *shape)).astype(np.int32)
     elif getattr(model, "input_dtype", None) == "int32":
         x = rng.integers(1, 5, (1, *shape)).astype(np.int32)  # some of a bag alike

@@ -18,6 +18,7 @@ from zoo.models import model_config, set_weights, weights_of
 
 NAMES = zoo.list_models()
 TEXT_MODELS = zoo.list_models("text_*")
+ID_MODELS = sorted({*TEXT_MODELS} - {"text_linear"})  # that one reads vectors
 every_model = pytest.mark.parametrize("name", NAMES)
 every_image_model = pytest.mark.parametrize("name", sorted({*NAMES} - {*TEXT_MODELS}))
 # Neither square nor grey, so that no axis passes for another; and small, to compile fast.
@@ -44,8 +45,8 @@ def shape(name: str) -> tuple[int, ...]:
 
 @cache
 def inputs(name: str) -> jax.Array:
-    """Images, or ids of texts without padding, which may be left out."""
-    if name in TEXT_MODELS:
+    """Images, vectors, or ids of texts without padding, which may be left out."""
+    if name in ID_MODELS:
         return jax.random.randint(jax.random.key(0), (BATCH, *shape(name)), 1, 16)
     return jax.random.uniform(jax.random.key(0), (BATCH, *shape(name)))
 
@@ -159,7 +160,7 @@ def test_every_parameter_learns(name):
 @every_model
 def test_in_evaluation_an_example_does_not_depend_on_the_others(name):
     x = inputs(name)
-    others = x.at[1:].set(16 - x[1:] if name in TEXT_MODELS else x[1:] * 0.5 + 0.25)
+    others = x.at[1:].set(16 - x[1:] if name in ID_MODELS else x[1:] * 0.5 + 0.25)
     one, other = logits(name, inputs(name)), logits(name, others)
     np.testing.assert_allclose(one[0], other[0], rtol=1e-5, atol=1e-6)
     assert np.abs(one[1:] - other[1:]).max() > 0.01 * np.abs(one).max()
@@ -240,7 +241,9 @@ def test_a_wrong_input_shape_is_refused(name, wrong):
 
 @every_model
 def test_a_wrong_size_is_refused(name):
-    last = {"text_ngram_lstm": "ids"}.get(name, "length" if name in TEXT_MODELS else "channels")
+    last = {"text_ngram_lstm": "ids", "text_linear": "pieces"}.get(
+        name, "length" if name in TEXT_MODELS else "channels"
+    )
     with zoo_error(f"{last} must be a positive integer, got 0."):
         zoo.create_model(name, rngs=nnx.Rngs(0), input_shape=(*shape(name)[:-1], 0))
     for option in sizes(name):

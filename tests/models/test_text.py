@@ -152,3 +152,27 @@ def test_bags_of_another_shape_are_refused():
         "ids by zoo.data.NGramEncoder; other sizes need a model created with another input_shape."
     ):
         bags()(IDS)
+
+
+def test_a_linear_model_adds_up_the_pieces_votes():
+    model = zoo.create_model("text_linear", rngs=nnx.Rngs(0), input_shape=(4,), classes=2)
+    kernel = np.asarray(model.logits.kernel[...])
+    model.logits.bias[...] = jnp.asarray([0.1, 0.2])
+    with jax.disable_jit():
+        found = model(jnp.asarray([[0.6, 0, 0.8, 0], [0, 0, 0, 0]]))
+    np.testing.assert_allclose(
+        found, [0.6 * kernel[0] + 0.8 * kernel[2] + [0.1, 0.2], [0.1, 0.2]], rtol=1e-5
+    )
+
+
+def test_vectors_of_another_shape_or_type_are_refused():
+    with zoo_error("input_shape must be a tuple (pieces,), got (6, 3)."):
+        zoo.create_model("text_linear", rngs=nnx.Rngs(0), input_shape=(6, 3))
+    model = zoo.create_model("text_linear", rngs=nnx.Rngs(0), input_shape=(4,))
+    for x in (IDS[:, :4], jnp.zeros((2, 5))):
+        with zoo_error(
+            f"x must be floating-point vectors of shape ('B', 4), got {x.dtype} of shape {x.shape}."
+            " Texts become such vectors by zoo.data.TfidfEncoder; another vocabulary needs a "
+            "model created with another input_shape."
+        ):
+            model(x)

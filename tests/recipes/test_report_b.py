@@ -17,7 +17,7 @@ from PIL import Image
 import zoo
 from recipes import cifar10_cnn, nusax_lstm, nusax_rnn, nusax_svm
 from recipes.cifar10_cnn import CIFAR10Options
-from recipes.nusax import NusaXOptions, prepare_texts
+from recipes.nusax import NusaXOptions, PredictOptions, predict_text, prepare_texts
 from recipes.nusax_lstm import LSTMOptions
 from recipes.nusax_svm import COSTS
 from recipes.study import describe
@@ -175,8 +175,6 @@ def test_sentences_that_cannot_be_read(environment, text_run, text, message):
 
 
 def test_a_vocabulary_of_another_model_is_refused(text_run, tmp_path):
-    from recipes.nusax import PredictOptions, predict_text
-
     key = json.loads((text_run / "model.json").read_text())["run"]
     copy = tmp_path / "run"
     (copy / "runs" / key).mkdir(parents=True)
@@ -191,6 +189,22 @@ def test_a_vocabulary_of_another_model_is_refused(text_run, tmp_path):
         f"{vocabulary} must be the vocabulary that the model was trained with, got another one."
     ):
         predict_text(PredictOptions(copy, "enak"))
+
+
+def test_the_best_preset_learns_and_predicts(tmp_path, capsys):
+    options = LSTMOptions(**{**QUICK, "epochs": 25}, preset="best", length=6, out=tmp_path)
+    nusax_lstm.main(options)
+    figures = json.loads((tmp_path / "metrics.json").read_text())["studies"]["best"]
+    linear = figures["settings"][nusax_lstm.BEST]
+    assert linear["measures"]["test accuracy"][0] > 0.9
+    own = RunFolder.existing(tmp_path / "runs" / linear["run"])
+    pieces = len(json.loads((own.path / "tfidf.json").read_text())["vocabulary"])
+    assert own.load_json("config.json")["options"]["input_shape"] == [pieces]
+    capsys.readouterr()
+    predict_text(PredictOptions(tmp_path, "Enak, murah, bersih!" * 9))  # longer than 6 words
+    out, err = capsys.readouterr()
+    assert out.splitlines()[0].endswith("positive")
+    assert err == ""
 
 
 def test_images_from_training_to_prediction(environment, tmp_path):

@@ -17,6 +17,7 @@ from zoo.data.ngrams import NGramConfig, NGramEncoder
 from zoo.data.scenes import SceneConfig, cooccurrence_table, scenes
 from zoo.data.sources import list_datasets, load
 from zoo.data.text import TextConfig, TextEncoder
+from zoo.data.tfidf import TfidfConfig, TfidfEncoder
 
 __all__ = [
     "VOC_CLASSES",
@@ -28,6 +29,8 @@ __all__ = [
     "Split",
     "TextConfig",
     "TextEncoder",
+    "TfidfConfig",
+    "TfidfEncoder",
     "choose_classes",
     "cooccurrence_table",
     "cutout",

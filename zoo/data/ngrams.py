@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data.text import PAD, SPECIAL, UNKNOWN, check_texts, normalizer, words_only
+from zoo.data.text import PAD, SPECIAL, UNKNOWN, check_texts, word_splitter
 from zoo.errors import ZooError, check_positive, require
 
 
@@ -55,6 +55,7 @@ class NGramEncoder:
 
     def __init__(self, tokenizer: Any, config: NGramConfig):
         self._tokenizer, self.config = tokenizer, config
+        self._split = word_splitter(config.lower)
 
     @classmethod
     def fit(cls, texts: Iterable[str], config: NGramConfig = NGramConfig()) -> "NGramEncoder":
@@ -66,8 +67,6 @@ class NGramEncoder:
         texts = check_texts(texts)
         library = require("tokenizers", "data")
         tokenizer = library.Tokenizer(library.models.WordLevel({}, unk_token=SPECIAL[UNKNOWN]))
-        tokenizer.normalizer = normalizer(library, config.lower)
-        tokenizer.pre_tokenizer = words_only(library)
         encoder = cls(tokenizer, config)
         counts = Counter(
             gram for text in texts for word in encoder._split(text) for gram in encoder._grams(word)
@@ -140,17 +139,22 @@ class NGramEncoder:
         words = self._split(text)
         return len(words), sum(self._bag(word) != [UNKNOWN] for word in words)
 
-    def _split(self, text: str) -> list[str]:
-        normal = self._tokenizer.normalizer.normalize_str(text)
-        return [word for word, _ in self._tokenizer.pre_tokenizer.pre_tokenize_str(normal)]
-
     def _grams(self, word: str) -> list[str]:
-        """The word itself between its marks, then its n-grams, each as often as it comes up."""
-        whole = f"<{word}>"
-        sizes = range(self.config.shortest, self.config.longest + 1)
-        grams = (whole[i : i + n] for n in sizes for i in range(len(whole) - n + 1))
-        return [whole, *(gram for gram in grams if gram != whole)]
+        return word_grams(word, self.config.shortest, self.config.longest)
 
     def _bag(self, word: str) -> list[int]:
         own, *others = map(self._tokenizer.token_to_id, self._grams(word))
         return [UNKNOWN if own is None else own, *(i for i in others if i is not None)]
+
+
+def word_grams(word: str, shortest: int, longest: int) -> list[str]:
+    """The word itself between its marks, then its n-grams, each as often as it comes up.
+
+    >>> word_grams("ini", 3, 4)
+    ['<ini>', '<in', 'ini', 'ni>', '<ini', 'ini>']
+    """
+    whole = f"<{word}>"
+    grams = (
+        whole[i : i + n] for n in range(shortest, longest + 1) for i in range(len(whole) - n + 1)
+    )
+    return [whole, *(gram for gram in grams if gram != whole)]

@@ -1,6 +1,6 @@
 """Texts as rows of ids: words, pieces of words or characters, padded to one length."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,7 +63,7 @@ class TextEncoder:
         library = require("tokenizers", "data")
         model, pre_tokenizer, trainer = _parts(library, config)
         tokenizer = library.Tokenizer(model)
-        tokenizer.normalizer = normalizer(library, config.lower)
+        tokenizer.normalizer = _normalizer(library, config.lower)
         tokenizer.pre_tokenizer = pre_tokenizer
         tokenizer.train_from_iterator(texts, trainer)
         if tokenizer.get_vocab_size() == len(SPECIAL):
@@ -158,22 +158,29 @@ def check_texts(texts: Iterable[str]) -> list[str]:
     return list(map(str, texts))  # NumPy's strings as Python's
 
 
-def normalizer(library: Any, lower: bool) -> Any:
+def _normalizer(library: Any, lower: bool) -> Any:
     """One form for each character (NFKC), and one case if asked."""
     rules = library.normalizers
     return rules.Sequence([rules.NFKC(), *([rules.Lowercase()] if lower else []), rules.Strip()])
 
 
-def words_only(library: Any) -> Any:
+def _words_only(library: Any) -> Any:
     """Splits at spaces and punctuation, and leaves out both."""
     split = library.pre_tokenizers
     return split.Sequence([split.WhitespaceSplit(), split.Punctuation("removed")])
 
 
+def word_splitter(lower: bool) -> Callable[[str], list[str]]:
+    """What gives a text's words, as `TextConfig` has them."""
+    library = require("tokenizers", "data")
+    normal, split = _normalizer(library, lower), _words_only(library)
+    return lambda text: [word for word, _ in split.pre_tokenize_str(normal.normalize_str(text))]
+
+
 def _parts(library: Any, config: TextConfig) -> tuple[Any, Any, Any]:
     """The library's model, pre-tokenizer and trainer for a config."""
     split, unknown = library.pre_tokenizers, SPECIAL[UNKNOWN]
-    words = words_only(library)
+    words = _words_only(library)
     options = {
         "vocab_size": config.vocabulary,
         "min_frequency": config.min_count,

@@ -13,6 +13,7 @@ from zoo.models.inception_v3 import TAPS, InceptionV3, InceptionV3Config, incept
 from zoo.models.mnist_lstm import MNISTLSTM, MNISTLSTMConfig
 from zoo.models.multilabel_cnn import MultilabelCNN, MultilabelCNNConfig
 from zoo.models.registry import create_model, list_models, model_config, register_model
+from zoo.models.text_linear import TextLinear, TextLinearConfig
 from zoo.models.text_ngram_lstm import TextNGramLSTM, TextNGramLSTMConfig
 from zoo.models.text_recurrent import TextGRU, TextLSTM, TextRecurrentConfig, TextRNN
 from zoo.models.weights import set_weights, weights_of
@@ -46,6 +47,8 @@ __all__ = [
     "MultilabelCNNConfig",
     "TextGRU",
     "TextLSTM",
+    "TextLinear",
+    "TextLinearConfig",
     "TextNGramLSTM",
     "TextNGramLSTMConfig",
     "TextRNN",
