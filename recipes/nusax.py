@@ -37,11 +37,11 @@ from zoo.training import TrainingConfig
 # enough for every setting to overfit.
 TRAINING = TrainingConfig(epochs=20, batch_size=32)
 Encoder = TextEncoder | NGramEncoder | TfidfEncoder
-# The file beside a model's weights, and what reads it.
-ENCODERS: Mapping[str, type[Encoder]] = {
-    "tokenizer.json": TextEncoder,
-    "ngrams.json": NGramEncoder,
-    "tfidf.json": TfidfEncoder,
+# Where each is kept, beside a model's weights.
+FILES: Mapping[type[Encoder], str] = {
+    TextEncoder: "tokenizer.json",
+    NGramEncoder: "ngrams.json",
+    TfidfEncoder: "tfidf.json",
 }
 LENGTH = 80  # the longest training sentence has 77 words
 # Chosen by validation macro-F1 over ten seeds: watching the loss, with the same patience, now and
@@ -93,8 +93,15 @@ def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
             asked[name] = getattr(options, name)
 
     @cache
-    def encoded(file: str, config: Any) -> Prepared:
-        encoder = ENCODERS[file].fit(data.train.x, config)
+    def encoded(config: TextConfig | NGramConfig | TfidfConfig) -> Prepared:
+        encoder: Encoder
+        match config:
+            case TextConfig():
+                encoder = TextEncoder.fit(data.train.x, config)
+            case NGramConfig():
+                encoder = NGramEncoder.fit(data.train.x, config)
+            case TfidfConfig():
+                encoder = TfidfEncoder.fit(data.train.x, config, data.train.y)
 
         def numbers(split: Split) -> Split:
             return Split(encoder.encode(split.x), split.y)
@@ -105,18 +112,17 @@ def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
         splits = replace(
             data, train=numbers(data.train), validation=numbers(validation), test=numbers(data.test)
         )
-        return Prepared(splits, sizes, files={file: encoder.to_json()})
+        return Prepared(splits, sizes, files={FILES[type(encoder)]: encoder.to_json()})
 
     def prepare(setting: Setting) -> Prepared:
         match setting.model:
             case "text_linear":
                 whole = {name: value for name, value in asked.items() if name != "length"}
-                return encoded("tfidf.json", TfidfConfig(**{**setting.data, **whole}))
+                return encoded(TfidfConfig(**{**setting.data, **whole}))
             case "text_ngram_lstm":
-                return encoded("ngrams.json", NGramConfig(**{**setting.data, **asked}))
+                return encoded(NGramConfig(**{**setting.data, **asked}))
             case _:
-                config = TextConfig(**{"length": LENGTH, **setting.data, **asked})
-                return encoded("tokenizer.json", config)
+                return encoded(TextConfig(**{"length": LENGTH, **setting.data, **asked}))
 
     return data, prepare
 
@@ -164,9 +170,11 @@ def encoder_of(run: LoadedRun) -> Encoder:
     Raises:
         ZooError: the file is missing, damaged, or another model's.
     """
-    (name,) = {*run.description["files"]} & {*ENCODERS} or {None}
-    if name is None:
+    found = [kind for kind, name in FILES.items() if name in run.description["files"]]
+    if not found:
         raise ZooError(f"{run.folder.path} must hold a model of texts, got one without them.")
+    (kind,) = found
+    name = FILES[kind]
     file = run.folder.path / name
     try:
         content = file.read_text(encoding="utf-8")
@@ -176,4 +184,4 @@ def encoder_of(run: LoadedRun) -> Encoder:
         raise ZooError(
             f"{file} must be the vocabulary that the model was trained with, got another one."
         )
-    return ENCODERS[name].from_json(content, str(file))
+    return kind.from_json(content, str(file))

@@ -135,7 +135,7 @@ REGULARISATION = Study(
     measure=MEASURE,
 )
 
-# This and the next were chosen by six-fold cross-validation on the training and validation
+# What follows was chosen by six-fold cross-validation on the training and validation
 # sentences, never on the test ones (macro-F1): words alone 0.68, n-grams 0.74 with Adam and 0.77
 # with plain gradient descent, which overfits rare pieces less, and 0.78 with the wide path and half
 # of the pieces left out. The mean of four such models, at four times the time, had 0.793 against
@@ -157,15 +157,19 @@ def ngrams(label: str, training: TrainingConfig) -> Setting:
     return Setting(label, "text_ngram_lstm", training, {}, augment)
 
 
-# Weighted by rarity, without the words' order and their network, they have 0.80 there; more n-grams
-# (2 to 5, or 3 to 6 characters), smoothed labels, L2, weighted classes or input left out at random
-# have less. The rate was chosen among 0.5, 1, 1.5, 2, 3 and 4, over five divisions.
-BEST = "n-grams, linear"
-LINEAR = Setting(
-    BEST,
-    "text_linear",
-    TrainingConfig(epochs=20, batch_size=32, optimizer="sgd", learning_rate=1.0, schedule="cosine"),
-)
+# N-grams weighted by rarity, without the words' order, have 0.799 in a linear model, and 0.803 when
+# they are weighted by class too (five divisions). Of that, 1, 2, 6, 10 or 30 added to the counts
+# have less than 3, and a weight for each class less than the largest one; without it the rates 0.5
+# to 4, more n-grams (2 to 5, or 3 to 6 characters), pairs of words, smoothed labels, L2, weighted
+# classes, input left out at random and a hidden layer have no more.
+def linear(label: str, learning_rate: float, **data: float) -> Setting:
+    """Softmax regression on weighted n-grams."""
+    training = replace(TRAINING, optimizer="sgd", learning_rate=learning_rate, schedule="cosine")
+    return Setting(label, "text_linear", training, data=data)
+
+
+BEST = "n-grams, linear, by class"
+LINEAR = linear(BEST, 0.5, class_smoothing=3.0)
 
 PIECES = Study(
     "pieces",
@@ -178,6 +182,7 @@ PIECES = Study(
         ),
         ngrams("n-grams, Adam", replace(TRAINING, epochs=30)),
         ngrams("n-grams", DESCENT),
+        linear("n-grams, linear", 1.0),
         LINEAR,
     ),
     reference="words",

@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,36 @@ def test_weights_are_those_of_the_formula():
     assert not found[-2:].any()
 
 
+def test_pieces_that_tell_the_classes_apart_weigh_more():
+    texts, labels = ["enak makan", "enak", "tidak makan", "tidak enak", "makan"], [0, 0, 1, 1, 2]
+    config = TfidfConfig(shortest=9, longest=9, class_smoothing=2.0)  # nothing but whole words
+    plain = TfidfEncoder.fit(texts, replace(config, class_smoothing=None))
+    encoder = TfidfEncoder.fit(texts, config, np.array(labels))
+    # Of "<enak>", "<makan>" and "<tidak>": texts of each class, and of all others.
+    own = np.array([[2, 1, 0], [1, 1, 2], [0, 1, 0]]) + 2.0
+    others = np.array([[1, 2, 2], [2, 2, 0], [3, 2, 2]]) + 2.0
+    shares = [counts / counts.sum(axis=1, keepdims=True) for counts in (own, others)]
+    weights = np.abs(np.log(shares[0] / shares[1])).max(axis=0)
+    expected = plain.encode(texts) * weights
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode(texts), expected, rtol=1e-5)
+    back = TfidfEncoder.from_json(encoder.to_json())
+    np.testing.assert_array_equal(back.encode(texts), encoder.encode(texts))
+
+
+@pytest.mark.parametrize(
+    ("labels", "got"),
+    [(None, "none"), (np.array([0, 1]), "shape (2,)"), (np.zeros(3, int), "shape (3,)")],
+    ids=["none", "too few", "one class"],
+)
+def test_labels_that_cannot_weigh(labels, got):
+    with zoo_error(
+        "with class_smoothing, labels must be one a text and of two classes at least, got "
+        f"{got} for 3 texts."
+    ):
+        TfidfEncoder.fit(TEXTS, TfidfConfig(class_smoothing=1.0), labels)
+
+
 def test_words_and_how_many_are_known():
     encoder = TfidfEncoder.fit(TEXTS, CONFIG)
     assert encoder.count("enakan 漢字 enak " * 3) == (9, 6)
@@ -89,10 +120,10 @@ def test_what_was_not_saved_here_is_refused():
         "nothing",
         "[]",
         "{}",
-        json.dumps({**good, "idf": good["idf"][1:]}),
-        json.dumps({**good, "idf": [math.nan] * len(good["idf"])}),
+        json.dumps({**good, "weights": good["weights"][1:]}),
+        json.dumps({**good, "weights": [math.nan] * len(good["weights"])}),
         json.dumps({**good, "vocabulary": []}),
-        json.dumps({**good, "vocabulary": good["vocabulary"][:1] * len(good["idf"])}),
+        json.dumps({**good, "vocabulary": good["vocabulary"][:1] * len(good["weights"])}),
         json.dumps({**good, "config": {"shortest": 0}}),
         json.dumps({**good, "config": {"shorter": 3}}),
     ):
@@ -103,6 +134,8 @@ def test_what_was_not_saved_here_is_refused():
 def test_bad_options_and_texts():
     with zoo_error("longest must be at least shortest=3, got 2."):
         TfidfConfig(longest=2)
+    with zoo_error("class_smoothing must be a number, more than 0 and finite, or None, got 0."):
+        TfidfConfig(class_smoothing=0)
     with zoo_error("min_count must be a positive integer, got 0."):
         TfidfConfig(min_count=0)
     with zoo_error(
