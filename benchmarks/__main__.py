@@ -32,7 +32,7 @@ from benchmarks.cases import ALL_MEASURES, DEFAULT_GROUPS, choose
 from benchmarks.peers import PEERS, choose_peers
 from benchmarks.results import Results
 from benchmarks.rounds import QUICK, Settings, ceilings, check_device, measure_case
-from zoo.errors import ZooError, check_positive, require
+from zoo.errors import ZooError, check_positive, message_of, require
 from zoo.reports import RunFolder, default_run_path, environment
 
 RESULTS = "results.json"
@@ -138,7 +138,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         )
         main(options, shlex.join(["python", "-m", "benchmarks", *words]))
     except (ZooError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {message_of(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted; the cases that were finished are written", file=sys.stderr)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.results import Results
-from zoo.errors import ZooError
+from zoo.errors import ZooError, message_of
 from zoo.reports import RunFolder
 
 PAGE, PICTURES = Path("benchmarks/RESULTS.md"), Path("docs")
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         write_page(parser.parse_args(arguments).run)
     except (ZooError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {message_of(error)}", file=sys.stderr)
         return 2
     print(f"{PAGE} has the results.")
     return 0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zoo.errors import ZooError, require
+from zoo.errors import ZooError, message_of, require
 
 Options = TypeVar("Options")
 
@@ -33,7 +33,7 @@ def run_command(
     try:
         call(require("tyro", "recipes").cli(asked, args=words, prog=program, description=about))
     except (ZooError, OSError) as error:
-        sys.exit(_failure(str(error), 2))
+        sys.exit(_failure(message_of(error), 2))
     except KeyboardInterrupt:
         sys.exit(
             _failure(

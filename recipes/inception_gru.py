@@ -34,7 +34,7 @@ from recipes.image_study import Entry, measure, results_table
 from recipes.run import RunOptions, command_line, continue_run, load_or_fall_back
 from zoo.data import Dataset, Split, choose_classes, load_folder, random_flip
 from zoo.data.images import decode_image
-from zoo.errors import ZooError, check_positive, require
+from zoo.errors import ZooError, check_positive, message_of, require
 from zoo.explain import workbook
 from zoo.explain.workbook import MAX_CELLS
 from zoo.keras import load_weights
@@ -365,7 +365,7 @@ def predict_images(options: Predict) -> None:
             images.append(decode_image(path.read_bytes(), shape, str(path), resize=True))
             names.append(path.name)
         except (ZooError, OSError) as error:
-            print(f"left out: {error}", file=sys.stderr)
+            print(f"left out: {message_of(error)}", file=sys.stderr)
     if not images:
         raise ZooError("images must have at least one that can be decoded, got none.")
     logits = predict(model, np.stack(images), preprocess=model.config.preprocess, batch_size=8)

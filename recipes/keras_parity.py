@@ -23,7 +23,7 @@ import numpy as np
 from flax import nnx
 
 from zoo.data import TextEncoder, load, unit_range
-from zoo.errors import ZooError, check_positive
+from zoo.errors import ZooError, check_positive, message_of
 from zoo.keras import KerasModel, load_model
 from zoo.keras.files import open_keras_file
 from zoo.reports import classification_report
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_positive(examples=options.examples)
         compare(options.file, options.dataset, options.examples, options.pixels, options.tokenizer)
     except (ZooError, OSError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        print("error: " + " ".join(message_of(error).split()), file=sys.stderr)
         return 2
     return 0
 

@@ -39,6 +39,23 @@ def cannot_be_written(path: object, error: OSError) -> ZooError:
     )
 
 
+def message_of(error: ZooError | OSError) -> str:
+    """What a command prints of an error that a user can mend.
+
+    A `ZooError` says what to do; the system's own word for a wrong path does not.
+
+    >>> message_of(FileNotFoundError(2, "No such file or directory", "cat.png"))
+    'cat.png cannot be used (No such file or directory): check the path, and that you may use it.'
+    """
+    wrong_path = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+    if isinstance(error, wrong_path) and error.filename is not None:
+        return (
+            f"{error.filename} cannot be used ({error.strerror}): check the path, and that you may "
+            "use it."
+        )
+    return str(error)
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Imports `module`, or raises an error that names the extra of `zoo` it comes with."""
     try:

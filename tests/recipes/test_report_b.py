@@ -222,6 +222,13 @@ def test_images_from_training_to_prediction(environment, tmp_path):
         f"error: predict: the image in {tmp_path / 'no.png'} is damaged: no image format that "
         "Pillow knows.\n"
     )
+    absent = tmp_path / "absent.png"
+    gone = command(environment, "recipes.cifar10_cnn", "predict", run, str(absent))
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert gone.stderr == (
+        f"error: {absent} cannot be used (No such file or directory): check the path, and that you "
+        "may use it.\n"
+    )
 
 
 @pytest.mark.parametrize("options", [LSTMOptions, CIFAR10Options])

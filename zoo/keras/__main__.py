@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from zoo.errors import ZooError
+from zoo.errors import ZooError, message_of
 from zoo.keras.conversion import convert
 from zoo.keras.inspection import describe
 
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ZooError, OSError) as error:
-        text = str(error).replace(":\n  - ", ": ").replace("\n  - ", "; ").replace("\n", " ")
+        text = message_of(error).replace(":\n  - ", ": ").replace("\n  - ", "; ").replace("\n", " ")
         print(f"error: {text}", file=sys.stderr)
         return 2
     return 0
