@@ -366,14 +366,20 @@ def _record(result: FitResult, prepared: Prepared) -> dict[str, Any]:
     """What is kept of a run."""
     history = columns(result.history)
     measures = curve_measures(history)
-    for name, split in (("validation", prepared.validation), ("test", prepared.data.test)):
-        predicted = predict(result.model, split.x, preprocess=prepared.preprocess).argmax(axis=-1)
-        report = classification_report(split.y, predicted, prepared.data.classes)
+    validation, test = prepared.validation, prepared.data.test
+    both = np.concatenate([validation.x, test.x])  # one shape to compile a program for
+    predicted = predict(result.model, both, preprocess=prepared.preprocess).argmax(axis=-1)
+    on_validation, on_test = np.split(predicted, [len(validation.y)])
+    for name, split, answers in (
+        ("validation", validation, on_validation),
+        ("test", test, on_test),
+    ):
+        report = classification_report(split.y, answers, prepared.data.classes)
         measures |= {f"{name} accuracy": report.accuracy, f"{name} macro-F1": report.macro.f1}
     return {
         "seed": result.seed,
         "measures": measures,
-        "test confusion": confusion_matrix(split.y, predicted, prepared.data.classes),
+        "test confusion": confusion_matrix(test.y, on_test, prepared.data.classes),
         "parameters": count_parameters(result.model),
         "seconds": sum(history["seconds"]),
         "epochs": len(result.history),
