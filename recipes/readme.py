@@ -89,13 +89,13 @@ def main(options: ReadmeOptions) -> None:
         _rewrite(SCRATCH, (scores((run,)).markdown(), training_sentence(run), machines((run,))))
     if options.ecrnn is not None:
         run = _metrics(options.ecrnn)
-        _rewrite(ECRNN, (*ecrnn.readme_parts(run), machines((run,))), options.ecrnn)
+        _rewrite(ECRNN, (*ecrnn.readme_parts(run), _about((run,))), options.ecrnn)
     if options.best is not None:
         run = _metrics(options.best)
         _rewrite(BEST, (*presets_of(run), machines((run,))))
     if options.studies:
         studies = tuple(map(_metrics, options.studies))
-        about = "\n\n".join(filter(None, (machines(studies), minutes_of(studies))))
+        about = _about(studies)
         tables = [part for run in studies for part in studies_of(run)]
         PICTURES.mkdir(exist_ok=True)
         STUDIES_PAGE.write_text("\n\n".join((STUDIES_TITLE, *tables, about)) + "\n")
@@ -154,6 +154,10 @@ def minutes_of(runs: Sequence[Mapping[str, Any]]) -> str:
         for command, figures in run.get("commands", {}).items()
     ]
     return "; ".join(took) + "." if took else ""
+
+
+def _about(runs: Sequence[Mapping[str, Any]]) -> str:
+    return "\n\n".join(filter(None, (machines(runs), minutes_of(runs))))
 
 
 def _study_parts(figures: Mapping[str, Any]) -> list[str]:
