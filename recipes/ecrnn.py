@@ -15,10 +15,10 @@ picture, the confusion matrix of the best, and what the RNN is given.
 The small budget's 201 steps are enough for the CNN to learn but not for an RNN on top of it: it
 compares how fast the families learn, and how good they become is for the full one to say.
 
-On two cores the first of these is reckoned at 47 minutes (how, stands in `ecrnn_settings`), and
-the ablation adds a quarter. A study is a list of runs. One that was interrupted goes on with the
-same command and the same --out, which may also ask for more of the grid, for more seeds or for
-the ablation: what is finished is never run again.
+On two cores the first of these takes 50 minutes (the README has the run), and the ablation adds a
+quarter. A study is a list of runs. One that was interrupted goes on with the same command and the
+same --out, which may also ask for more of the grid, for more seeds or for the ablation: what is
+finished is never run again.
 """
 
 from collections.abc import Mapping, Sequence

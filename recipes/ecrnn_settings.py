@@ -57,9 +57,7 @@ class Budget:
 # beginning: ECRNN, with eight of them in a row, then guessed on held-out images.
 MOMENTUM = 0.9
 
-# What "small" costs: a seed of each of the 17 entries took 1,111 s of one core together, by the
-# medians of the README's table (Intel Xeon, jax 0.10.2, other work on the other core). Five seeds
-# are 93 minutes of one core, so 47 on two with no core waiting, compiling and measuring apart.
+# What "small" may cost is an hour of two cores for all 17 entries with five seeds.
 _TRAINING = TrainingConfig(
     batch_size=64, epochs=3, learning_rate=2e-3, schedule="cosine", warmup=0.1, clip_norm=1.0
 )
