@@ -1,4 +1,4 @@
-"""What the recipes on NusaX share: the data as ids, options, presets, and `predict`."""
+"""What the recipes on NusaX share: the texts as numbers, options, presets, and `predict`."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ class PredictOptions:
 
 
 def prepare_texts(options: NusaXOptions) -> tuple[Dataset, Any]:
-    """The data set, and what gives a setting its rows of ids."""
+    """The data set, and what gives a setting its texts as ids or as vectors."""
     data = load("nusax", lang=options.lang, progress=options.progress)
     if data.validation is None:
         raise ZooError(f"{data.name} must have a validation split, got none.")
