@@ -71,10 +71,12 @@ COMPARED = ((RNN, CNN), (BY_LABEL, CNN), (RNN, TOP))
 SCENES = SceneConfig()
 TRAIN, TEST = 24_000, 2_000
 TRAINING = TrainingConfig(
-    epochs=2, batch_size=32, learning_rate=4e-3, schedule="cosine", warmup=0.05, clip_norm=1.0
+    epochs=2, batch_size=32, learning_rate=6e-3, schedule="cosine", warmup=0.05, clip_norm=1.0
 )
 FEATURES, DROPOUT = 128, 0.0
-UNITS, EMBEDDING = 32, 512
+UNITS, EMBEDDING, LABEL_WEIGHT = 64, 256, 3.0
+# All of these were chosen on the scenes of seed 0, so that these are new to them.
+SCENES_SEED = 1
 TIMED_IMAGES = 1_000
 
 
@@ -84,7 +86,7 @@ class MultilabelOptions(RunOptions):
 
     strengths: tuple[Strength, ...] = ("none", "medium", "strong")
     """How much more often than others the items of a pair come together."""
-    order: Literal["frequent_first", "rare_first", "random"] = "frequent_first"
+    order: Literal["frequent_first", "rare_first", "random"] = "random"
     """Order of the labels in a path; random is training without an order."""
     recurrent: Literal["wang_lstm", "lstm"] = "wang_lstm"
     """The paper's recurrent layer, or the standard LSTM."""
@@ -121,14 +123,22 @@ def main(options: MultilabelOptions) -> None:
             "dataset": items.name,
             "training": asdict(training),
             "strengths": options.strengths,
-            "scenes": {"train": options.scenes, "test": TEST, **asdict(SCENES)},
+            "scenes": {
+                "train": options.scenes,
+                "test": TEST,
+                "seed": SCENES_SEED,
+                **asdict(SCENES),
+            },
             "order": options.order,
             "recurrent": options.recurrent,
+            "label_weight": LABEL_WEIGHT,
         },
     )
     found = {}
     for strength in options.strengths:
-        data = scenes(items, strength, train=options.scenes, test=TEST, config=SCENES)
+        data = scenes(
+            items, strength, train=options.scenes, test=TEST, seed=SCENES_SEED, config=SCENES
+        )
         print(
             f"\n{data.name}, co-occurrence {strength}: {len(data.train.y):,} training and "
             f"{len(data.test.y):,} test images of {' × '.join(map(str, data.train.x.shape[1:]))}, "
@@ -158,7 +168,7 @@ def _contenders(data: Dataset, options: MultilabelOptions) -> Mapping[str, Conte
         "features": FEATURES,
         "dropout": DROPOUT,
     }
-    paths = LabelPaths.of(data.train.y, options.order)
+    paths = LabelPaths.of(data.train.y, options.order, label_weight=LABEL_WEIGHT)
     cnn_rnn = partial(
         zoo.create_model,
         "cnn_rnn",

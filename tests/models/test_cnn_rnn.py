@@ -33,7 +33,7 @@ def model(recurrent="wang_lstm", **options):
 
 def along(model, path):
     tokens = jnp.asarray([[*path, *[END] * (CLASSES - len(path))]] * len(IMAGES))
-    return np.asarray(model(IMAGES, tokens))
+    return np.asarray(model(IMAGES, tokens).log_p)
 
 
 @pytest.mark.parametrize("recurrent", ["wang_lstm", "lstm"])
@@ -84,6 +84,32 @@ def test_the_search_is_exhaustive_at_full_width(recurrent):
     np.testing.assert_allclose(
         jax.nn.sigmoid(made(IMAGES)), np.clip(probabilities, 1e-7, 1 - 1e-7), rtol=1e-4
     )
+
+
+def test_the_gradient_of_a_label_s_probability_is_that_of_its_paths():
+    made = model(beam_width=full_width(CLASSES, CLASSES))
+    direction = jax.random.normal(jax.random.key(1), (len(IMAGES), CLASSES))
+    tokens = np.array([[*path, *[END] * (CLASSES - len(path))] for path in PATHS])
+    has = np.array([[k in path for k in range(CLASSES)] for path in PATHS], np.float32)
+    graphdef, params, rest = nnx.split(made, nnx.Param, ...)
+
+    def by_search(params):
+        return jnp.sum(direction * nnx.merge(graphdef, params, rest)(IMAGES, tokens[:4]).labels)
+
+    def by_all_paths(params):
+        called = nnx.merge(graphdef, params, rest)
+        probabilities = 0
+        for path, labels in zip(tokens, has, strict=True):
+            log_p = called(IMAGES, np.tile(path, (len(IMAGES), 1))).log_p
+            steps = np.arange(int(labels.sum()) + 1)
+            next_tokens = np.append(path, END)[steps]
+            p = jnp.exp(jnp.sum(log_p[:, steps, next_tokens], axis=1))
+            probabilities += p[:, None] * labels[None]
+        return jnp.sum(direction * probabilities)
+
+    ours, expected = jax.jit(jax.grad(by_search))(params), jax.jit(jax.grad(by_all_paths))(params)
+    for mine, theirs in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
 
 
 def test_there_is_dropout_along_paths_and_none_in_a_search():

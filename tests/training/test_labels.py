@@ -13,6 +13,7 @@ from zoo.data import Split
 from zoo.errors import ZooError
 from zoo.functional import path_log_probabilities
 from zoo.layers import Dense, Embedding
+from zoo.layers.label_paths import PathProbabilities
 from zoo.training import (
     IndependentLabels,
     LabelPaths,
@@ -33,10 +34,12 @@ class Recorder:
 
     def __init__(self, steps):
         self.scores = RNG.normal(size=(len(Y), steps, END + 1)).astype(np.float32)
+        self.labels = RNG.uniform(0.1, 0.9, size=Y.shape).astype(np.float32)
 
     def __call__(self, _, path):
         self.path = np.asarray(path)
-        return path_log_probabilities(jnp.asarray(self.scores), path)
+        log_p = path_log_probabilities(jnp.asarray(self.scores), path)
+        return PathProbabilities(log_p, jnp.asarray(self.labels))
 
 
 def log_softmax(scores, used):
@@ -82,6 +85,26 @@ def test_a_path_has_the_labels_in_order_and_then_end():
     assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
+def test_the_labels_of_a_search_count_by_their_weight():
+    model = Recorder(steps=4)
+    model.labels[0, 1], model.labels[1, 1] = 0, 1  # rightly told, and beyond doubt
+    p = np.where(Y, model.labels, 1 - model.labels)
+    of_labels = -np.log(np.clip(p, 1e-6, 1)).sum(axis=1).mean()
+    y, plain = jnp.asarray(Y), LabelPaths((3, 0, 2, 1), 3)
+    weighted = LabelPaths((3, 0, 2, 1), 3, label_weight=2.5)
+    outputs = plain.outputs(model, None, y, KEY)
+    of_paths = float(plain.batch_loss(TrainingConfig(), outputs, y))
+    loss = weighted.batch_loss(TrainingConfig(), outputs, y)
+    assert float(loss) == pytest.approx(of_paths + 2.5 * of_labels, rel=1e-5)
+    np.testing.assert_array_equal(weighted.losses(outputs, y), plain.losses(outputs, y))
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("inf"), float("nan")])
+def test_a_weight_of_labels_is_a_number_from_zero_on(weight):
+    with pytest.raises(ZooError, match="label_weight must be at least 0 and finite, got"):
+        LabelPaths(None, 3, label_weight=weight)
+
+
 def test_right_at_every_step_is_right():
     model = Recorder(steps=4)
     objective = LabelPaths(order=(3, 0, 2, 1), max_labels=3)
@@ -116,7 +139,7 @@ def test_without_an_order_every_order_comes():
 
     def path_of(_, path):
         seen.append(np.asarray(path))
-        return jnp.zeros((300, 4, END + 1))
+        return PathProbabilities(jnp.zeros((300, 4, END + 1)), jnp.zeros((300, END)))
 
     seen = []
     for key in jax.random.split(KEY, 2):
@@ -133,6 +156,8 @@ def test_orders_by_frequency():
     assert LabelPaths.of(y) == LabelPaths((1, 2, 3, 0), 3)
     assert LabelPaths.of(y, "rare_first") == LabelPaths((0, 2, 3, 1), 3)
     assert LabelPaths.of(y, "random") == LabelPaths(None, 3)
+    for order in ("frequent_first", "random"):
+        assert LabelPaths.of(y, order, label_weight=2.0).label_weight == 2
     with pytest.raises(ZooError, match=r"order must be 'frequent_first', .* got 'alphabet'"):
         LabelPaths.of(y, "alphabet")
     with pytest.raises(ZooError, match="y must have at least one label, got none in 4 examples"):
@@ -154,7 +179,7 @@ class Tagger(nnx.Module):
         start = jnp.full_like(path[:, :1], 3)
         before = jnp.cumsum(self.labels(jnp.concatenate((start, path), axis=1)), axis=1)
         scores = self.scores(jnp.tanh(self.image(x)[:, None] + before))
-        return path_log_probabilities(scores, path)
+        return PathProbabilities(path_log_probabilities(scores, path), nnx.sigmoid(self.logits(x)))
 
 
 def pixels(examples, seed):

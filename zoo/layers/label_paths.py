@@ -1,6 +1,6 @@
 """The recurrent half of the CNN-RNN: label paths for vectors of images."""
 
-from typing import Literal, overload
+from typing import Literal, NamedTuple, overload
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,17 @@ from zoo.layers.wang_lstm import WangLSTM
 _RECURRENT = {"wang_lstm": WangLSTM, "lstm": LSTM}
 
 
+class PathProbabilities(NamedTuple):
+    """What a model of paths says of given ones.
+
+    `log_p [B, L + 1, K + 1]` is `log P(next token)`, row `t` after `t` labels; `labels [B, K]` says
+    of each label how probable it is to be in the set, whatever the path, as a search finds it.
+    """
+
+    log_p: jax.Array
+    labels: jax.Array
+
+
 class LabelPathDecoder(Layer):
     """Labels as a path, each given the image and the labels before it.
 
@@ -34,7 +45,7 @@ class LabelPathDecoder(Layer):
         units: width of the recurrent layer.
         embedding: width of a label's vector, and of `x(t)`.
         dropout: share of the values of `o(t)` and `I` that is dropped in training, along given
-            paths; a search drops none.
+            paths; a search alone drops none, and the one beside given paths has their `I`.
         max_labels: longest path of a search.
         beam_width: paths that a search keeps.
         rngs: the streams `params` and `dropout`.
@@ -73,8 +84,10 @@ class LabelPathDecoder(Layer):
     @overload
     def __call__(self, image: jax.Array) -> LabelSearch: ...
     @overload
-    def __call__(self, image: jax.Array, path: jax.Array) -> jax.Array: ...
-    def __call__(self, image: jax.Array, path: jax.Array | None = None) -> jax.Array | LabelSearch:
+    def __call__(self, image: jax.Array, path: jax.Array) -> PathProbabilities: ...
+    def __call__(
+        self, image: jax.Array, path: jax.Array | None = None
+    ) -> PathProbabilities | LabelSearch:
         """Searches, or scores the tokens of given paths.
 
         Args:
@@ -82,15 +95,18 @@ class LabelPathDecoder(Layer):
             path: tokens `[B, L]`, label numbers with END (the number of labels) after the last.
 
         Returns:
-            With a path `log P(next token) [B, L + 1, labels + 1]`, row `t` after `t` labels;
-            without one a `LabelSearch`.
+            With a path `PathProbabilities`, differentiable both; without one a `LabelSearch`.
+            A compiled program makes no search where it does not use what it finds.
         """
         if path is None:
             return self._search(self.project_image(image))
         start = jnp.full_like(path[:, :1], self.number)
         outputs = self.recurrent(self.labels(jnp.concatenate((start, path), axis=1)))
         projected = self.project_image(self.dropout_image(image))
-        return F.path_log_probabilities(self._scores(self.dropout_path(outputs), projected), path)
+        scores = self._scores(self.dropout_path(outputs), projected)
+        return PathProbabilities(
+            F.path_log_probabilities(scores, path), self._search(projected).probabilities
+        )
 
     def _search(self, image: jax.Array) -> LabelSearch:
         def step(state: F.LSTMState, tokens: jax.Array) -> tuple[F.LSTMState, jax.Array]:

@@ -1,7 +1,7 @@
 """The CNN-RNN for images with several labels."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from flax import nnx
 
 from zoo.errors import check_positive
 from zoo.layers import LabelPathDecoder
-from zoo.layers.label_paths import LabelSearch
+from zoo.layers.label_paths import LabelSearch, PathProbabilities
 from zoo.models.encoders import ENCODERS, check_encoder_config
 from zoo.models.registry import register_model
 
@@ -69,10 +69,10 @@ class CNNRNN(nnx.Module):
       `zoo.functional.beam_search`.
     - Dropout is on "all projection layers": here on `o(t)` and `I`.
 
-    Called with images and paths it gives `log P(next token)` along the paths, which is what
-    `zoo.training.LabelPaths` trains. Called with images alone it searches and returns a logit a
-    label, as every model here does: `sigmoid(logits)[k]` is the probability that label `k` is in
-    the set. `search` gives the set itself.
+    Called with images and paths it gives `log P(next token)` along the paths and the probability
+    of each label, which is what `zoo.training.LabelPaths` trains. Called with images alone it
+    searches and returns a logit a label, as every model here does: `sigmoid(logits)[k]` is the
+    probability that label `k` is in the set. `search` gives the set itself.
 
     Source: Wang et al., 2016, https://arxiv.org/abs/1604.04573
     """
@@ -92,15 +92,21 @@ class CNNRNN(nnx.Module):
             rngs=rngs,
         )
 
-    def __call__(self, x: jax.Array, path: jax.Array | None = None) -> jax.Array:
-        """Images to label logits, or images and paths to log-probabilities of their tokens.
+    @overload
+    def __call__(self, x: jax.Array) -> jax.Array: ...
+    @overload
+    def __call__(self, x: jax.Array, path: jax.Array) -> PathProbabilities: ...
+    def __call__(
+        self, x: jax.Array, path: jax.Array | None = None
+    ) -> jax.Array | PathProbabilities:
+        """Images to label logits, or images and paths to probabilities of tokens and labels.
 
         Args:
             x: `[B, H, W, C]`.
             path: tokens `[B, L]`, label numbers with END (the number of classes) after the last.
 
         Returns:
-            Logits `[B, classes]`; with a path `[B, L + 1, classes + 1]`, row `t` after `t` labels.
+            Logits `[B, classes]`; with a path `PathProbabilities`.
         """
         if path is not None:
             return self.decoder(self.encoder(x), path)

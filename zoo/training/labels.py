@@ -3,6 +3,7 @@
 The targets of both are boolean `[N, K]`: which of the `K` labels an example has.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -69,10 +70,15 @@ class IndependentLabels:
 
 
 class PathOutputs(NamedTuple):
-    """Log-probabilities `[B, L + 1, K + 1]`, and what should follow at each step, as weights."""
+    """What the model says along the true paths, and what should follow there.
+
+    `log_p [B, L + 1, K + 1]` with weights `targets` of the same shape, and the probability of each
+    label to be in a path, `labels [B, K]`.
+    """
 
     log_p: jax.Array
     targets: jax.Array
+    labels: jax.Array
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,10 @@ class LabelPaths:
     """Labels as a path in a given order, closed by END: cross-entropy summed along the path.
 
     The model is called as `model(x, path)` with tokens `path [B, L]` (label numbers, and `K` for
-    END after the last) and returns `log P(next token) [B, L + 1, K + 1]`. Every token is
-    predicted from the true ones before it. An example counts as right where each step's most
-    probable token is the right one: then, and only then, the greedy path is the true one.
+    END after the last) and returns `log P(next token) [B, L + 1, K + 1]`, with every token
+    predicted from the true ones before it, and `P(label) [B, K]` of its own search. An example
+    counts as right where each step's most probable token is the right one: then, and only then,
+    the greedy path is the true one.
 
     Args:
         order: all labels, the one that comes first in a path first. None is order-free
@@ -91,16 +98,28 @@ class LabelPaths:
             A set's probability is then spread over its orders: a search wants a wider beam, and
             its most probable path leans towards small sets.
         max_labels: `L`, the most labels an example has.
+        label_weight: adds this times the binary cross-entropy of `P(label)`, summed over the
+            labels. Along true paths a model never sees what follows from a label of its own that is
+            wrong; through its search it does. A step then costs a search more.
 
-    Source: Wang et al., 2016, https://arxiv.org/abs/1604.04573
+    Source: Wang et al., 2016, https://arxiv.org/abs/1604.04573, for paths; `label_weight` is ours.
     """
 
     order: tuple[int, ...] | None
     max_labels: int
+    label_weight: float = 0.0
     target_axes: ClassVar[int] = 2
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_weight < math.inf:
+            raise ZooError(
+                f"label_weight must be at least 0 and finite, got {self.label_weight!r}."
+            )
+
     @classmethod
-    def of(cls, y: np.ndarray, order: Order = "frequent_first") -> "LabelPaths":
+    def of(
+        cls, y: np.ndarray, order: Order = "frequent_first", *, label_weight: float = 0.0
+    ) -> "LabelPaths":
         """The objective for training targets `y [N, K]`, by how often each label is among them.
 
         Of labels that are equally frequent the lower number comes first.
@@ -115,9 +134,10 @@ class LabelPaths:
         counts = y.sum(axis=0)
         max_labels = int(y.sum(axis=1).max())
         if order == "random":
-            return cls(None, max_labels)
+            return cls(None, max_labels, label_weight)
         sign = -1 if order == "frequent_first" else 1
-        return cls(tuple(np.argsort(sign * counts, kind="stable").tolist()), max_labels)
+        ranked = tuple(np.argsort(sign * counts, kind="stable").tolist())
+        return cls(ranked, max_labels, label_weight)
 
     def check_targets(self, name: str, y: np.ndarray, classes: int) -> None:
         """Targets are boolean `[N, classes]`, with at most `max_labels` labels an example."""
@@ -153,8 +173,9 @@ class LabelPaths:
         count = jnp.sum(y, axis=1, keepdims=True)
         position = jnp.arange(self.max_labels + 1).reshape(1, -1)
         path = jnp.where(position[:, :-1] < count, tokens, labels)
-        log_p = model(x, path)
-        return PathOutputs(log_p, self._targets(y, path, count, position).astype(log_p.dtype))
+        log_p, probabilities = model(x, path)
+        targets = self._targets(y, path, count, position).astype(log_p.dtype)
+        return PathOutputs(log_p, targets, probabilities)
 
     def _targets(
         self, y: jax.Array, path: jax.Array, count: jax.Array, position: jax.Array
@@ -171,8 +192,14 @@ class LabelPaths:
         return jnp.concatenate((following, closing), axis=-1)
 
     def batch_loss(self, config: TrainingConfig, outputs: PathOutputs, y: jax.Array) -> jax.Array:  # noqa: ARG002
-        """The mean of `losses`."""
-        return jnp.mean(self.losses(outputs, y))
+        """The mean of `losses`, and `label_weight` times that of the labels' cross-entropy."""
+        loss = jnp.mean(self.losses(outputs, y))
+        if not self.label_weight:
+            return loss
+        # Of a label that no path of the search came to, P is 0, which has no logarithm.
+        p = jnp.clip(outputs.labels, 1e-6, 1 - 1e-6)
+        of_labels = -jnp.sum(jnp.where(y, jnp.log(p), jnp.log1p(-p)), axis=-1)
+        return loss + self.label_weight * jnp.mean(of_labels)
 
     def losses(self, outputs: PathOutputs, y: jax.Array) -> jax.Array:  # noqa: ARG002
         """`−log P(path)`; without an order, each step has the mean over the labels to come."""
