@@ -71,7 +71,7 @@ COMPARED = ((RNN, CNN), (BY_LABEL, CNN), (RNN, TOP))
 SCENES = SceneConfig()
 TRAIN, TEST = 24_000, 2_000
 TRAINING = TrainingConfig(
-    epochs=2, batch_size=32, learning_rate=6e-3, schedule="cosine", warmup=0.05, clip_norm=1.0
+    epochs=4, batch_size=32, learning_rate=6e-3, schedule="cosine", warmup=0.05, clip_norm=1.0
 )
 FEATURES, DROPOUT = 128, 0.0
 UNITS, EMBEDDING, LABEL_WEIGHT = 64, 256, 3.0
