@@ -3,7 +3,8 @@
 Scenes are composed of single items, several on a canvas, some small or partly hidden; which items
 come together is drawn by a table of co-occurrence. The CNN-RNN of Wang et al. (2016) and a CNN
 with a sigmoid for each label have the same encoder, as many parameters and as many epochs, and are
-compared seed by seed, with no, medium and strong co-occurrence. The CNN-RNN's labels are decided
+compared seed by seed, with no, medium and strong co-occurrence. The CNN-RNN is trained along the
+true paths and for the probabilities that its own search gives each label. Its labels are decided
 in two ways: as the most probable path, a set as a whole, and label by label, where the probability
 of being in a path is above ½. The CNN's are those above ½ too, and also its three most probable,
 a fixed number as in many papers. The run folder gets the tables, the pictures, the weights and all
