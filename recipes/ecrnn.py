@@ -220,9 +220,7 @@ def readme_parts(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     """What the README shows of a run: its commands, the tables and the pictures."""
     studies = metrics["studies"]
     parts = [
-        ", ".join(
-            f"`{command}`" for command in dict.fromkeys(s["command"] for s in studies.values())
-        ),
+        commands(metrics),
         accuracy_table(metrics).markdown(),
         difference_table(metrics).markdown(),
         "![Paired differences over seeds, with intervals](docs/ecrnn-differences.png)",
@@ -233,6 +231,12 @@ def readme_parts(metrics: Mapping[str, Any]) -> tuple[str, ...]:
         parts += [study_table(studies[ABLATION]).markdown()]
         parts += ["\n".join(f"- {finding['sentence']}" for finding in found)]
     return tuple(parts)
+
+
+def commands(metrics: Mapping[str, Any]) -> str:
+    """The command lines of a run's studies."""
+    lines = dict.fromkeys(study["command"] for study in metrics["studies"].values())
+    return ", ".join(f"`{line}`" for line in lines)
 
 
 def _reported(metrics: Mapping[str, Any], figure: Any) -> Any:

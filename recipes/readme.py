@@ -3,7 +3,7 @@
     python -m recipes.readme runs/a runs/b --times runs/c runs/d
     python -m recipes.readme --multilabel runs/e
     python -m recipes.readme --scratch runs/f
-    python -m recipes.readme --ecrnn runs/f
+    python -m recipes.readme --ecrnn runs/f --ecrnn-full runs/j
     python -m recipes.readme --best runs/g
     python -m recipes.readme --studies runs/h runs/i
 
@@ -29,6 +29,7 @@ BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 MULTILABEL = "<!-- multilabel: begin -->", "<!-- multilabel: end -->"
 SCRATCH = "<!-- scratch: begin -->", "<!-- scratch: end -->"
 ECRNN = "<!-- ecrnn: begin -->", "<!-- ecrnn: end -->"
+ECRNN_FULL = "<!-- ecrnn-full: begin -->", "<!-- ecrnn-full: end -->"
 BEST = "<!-- best: begin -->", "<!-- best: end -->"
 STUDIES = "<!-- studies: begin -->", "<!-- studies: end -->"
 STUDIES_PAGE = PICTURES / "studies.md"
@@ -52,6 +53,8 @@ class ReadmeOptions:
     """Run folder of inception_gru train --from-scratch, likewise."""
     ecrnn: Path | None = None
     """Run folder of ecrnn, which has a part of its own."""
+    ecrnn_full: Path | None = None
+    """Run folder of ecrnn --budget full, with a few entries of its grid, likewise."""
     best: Path | None = None
     """Run folder of cifar10_cnn --preset best, likewise."""
     studies: tuple[Path, ...] = ()
@@ -60,13 +63,13 @@ class ReadmeOptions:
 
 def main(options: ReadmeOptions) -> None:
     """Rewrites the parts of README.md between the markers of the runs that are given."""
-    own_parts = (
-        *filter(None, (options.multilabel, options.scratch, options.ecrnn, options.best)),
-        *options.studies,
-    )
+    hybrids = (options.ecrnn, options.ecrnn_full)
+    single = (options.multilabel, options.scratch, *hybrids, options.best)
+    own_parts = (*filter(None, single), *options.studies)
     if not options.runs and not own_parts:
         raise ZooError(
-            "runs, multilabel, scratch, ecrnn, best or studies must name a run folder, got none."
+            "runs, multilabel, scratch, ecrnn, ecrnn_full, best or studies must name a run folder, "
+            "got none."
         )
     if options.runs:
         runs, times = (tuple(map(_metrics, folders)) for folders in (options.runs, options.times))
@@ -90,6 +93,10 @@ def main(options: ReadmeOptions) -> None:
     if options.ecrnn is not None:
         run = _metrics(options.ecrnn)
         _rewrite(ECRNN, (*ecrnn.readme_parts(run), _about((run,))), options.ecrnn)
+    if options.ecrnn_full is not None:
+        run = _metrics(options.ecrnn_full)
+        parts = (ecrnn.commands(run), ecrnn.accuracy_table(run).markdown(), _about((run,)))
+        _rewrite(ECRNN_FULL, parts)
     if options.best is not None:
         run = _metrics(options.best)
         _rewrite(BEST, (*presets_of(run), machines((run,))))

@@ -316,3 +316,16 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
     assert "budget full" in text
     pictures = {file.name for file in (tmp_path / "docs").iterdir()}
     assert pictures == {"ecrnn-differences.png", "ecrnn-sequences.png"}
+
+
+def test_the_readme_gets_the_table_of_the_full_budget(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "README.md"
+    begin, end = readme.ECRNN_FULL
+    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
+    readme.main(readme.ReadmeOptions(ecrnn_full=run))
+    text = page.read_text()
+    assert "\nold\n" not in text
+    assert "| ECRNN LSTM 16 " in text
+    assert "Measured on " in text
+    assert [file.name for file in tmp_path.iterdir()] == ["README.md"]  # no pictures
