@@ -99,9 +99,9 @@ def test_the_labels_of_a_search_count_by_their_weight():
     np.testing.assert_array_equal(weighted.losses(outputs, y), plain.losses(outputs, y))
 
 
-@pytest.mark.parametrize("weight", [-1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("weight", [-1.0, float("inf"), float("nan"), "1"])
 def test_a_weight_of_labels_is_a_number_from_zero_on(weight):
-    with pytest.raises(ZooError, match="label_weight must be at least 0 and finite, got"):
+    with pytest.raises(ZooError, match="label_weight must be a number, at least 0 and finite, got"):
         LabelPaths(None, 3, label_weight=weight)
 
 

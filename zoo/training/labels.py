@@ -111,10 +111,9 @@ class LabelPaths:
     target_axes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_weight < math.inf:
-            raise ZooError(
-                f"label_weight must be at least 0 and finite, got {self.label_weight!r}."
-            )
+        weight = self.label_weight
+        if not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise ZooError(f"label_weight must be a number, at least 0 and finite, got {weight!r}.")
 
     @classmethod
     def of(
