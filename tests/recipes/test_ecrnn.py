@@ -32,6 +32,7 @@ from recipes.ecrnn_settings import (
     reported_difference,
 )
 from recipes.study import images_with_validation
+from tests.recipes.page import rewritten
 from zoo.data import load
 from zoo.errors import ZooError
 from zoo.models import model_config
@@ -305,13 +306,7 @@ def test_the_command_that_is_written_down_is_understood():
 
 
 def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    page = tmp_path / "README.md"
-    begin, end = readme.ECRNN
-    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-    readme.main(readme.ReadmeOptions(ecrnn=run))
-    text = page.read_text()
-    assert "\nold\n" not in text
+    text = rewritten(tmp_path, monkeypatch, readme.ECRNN, ecrnn=run)
     assert "ECRNN LSTM 16 − CRNN LSTM 16" in text
     assert "budget full" in text
     pictures = {file.name for file in (tmp_path / "docs").iterdir()}
@@ -319,13 +314,7 @@ def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
 
 
 def test_the_readme_gets_the_table_of_the_full_budget(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    page = tmp_path / "README.md"
-    begin, end = readme.ECRNN_FULL
-    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-    readme.main(readme.ReadmeOptions(ecrnn_full=run))
-    text = page.read_text()
-    assert "\nold\n" not in text
+    text = rewritten(tmp_path, monkeypatch, readme.ECRNN_FULL, ecrnn_full=run)
     assert "| ECRNN LSTM 16 " in text
     assert "Measured on " in text
     assert [file.name for file in tmp_path.iterdir()] == ["README.md"]  # no pictures

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from recipes import multilabel_cnn_rnn, readme
 from recipes.multilabel_cnn_rnn import MultilabelOptions
+from tests.recipes.page import rewritten
 from zoo.data import load, scenes
 from zoo.errors import ZooError
 from zoo.models import set_weights
@@ -135,15 +136,7 @@ def test_a_folder_of_another_run_is_refused(run):
 
 
 def test_the_readme_gets_the_results(run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    page = tmp_path / "README.md"
-    begin, end = readme.MULTILABEL
-    page.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
-    readme.main(readme.ReadmeOptions(multilabel=run))
-    text = page.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert "\nold\n" not in text
+    text = rewritten(tmp_path, monkeypatch, readme.MULTILABEL, multilabel=run)
     assert "exact match" in text
     assert "times as long" in text
     pictures = {file.name for file in (tmp_path / "docs").iterdir()}
