@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -40,10 +40,11 @@ class Options(RunOptions):
 
 @dataclass(frozen=True)
 class Preset:
-    """How a model is trained."""
+    """How a model is trained, and what of its config differs from the report's sizes."""
 
     training: TrainingConfig
     augment: Augment | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def run_study(study: Study, options: Options) -> None:
                 label: preset.augment and described(preset.augment)
                 for label, preset in presets.items()
             },
+            "options": {label: dict(preset.options) for label, preset in presets.items()},
         },
     )
     measures, curves = {}, {}
@@ -146,6 +148,7 @@ def _train(
             entry.model,
             input_shape=data.train.x.shape[1:],
             classes=len(data.classes),
+            **preset.options,
         ),
         data.train,
         # Only looked at: nothing is chosen by it, and no preset stops early.
