@@ -26,6 +26,16 @@ from zoo.functional.recurrence import RecurrentParams, zero_before_start
 from zoo.functional.recurrence_ways import Way
 
 
+class Weights(NamedTuple):
+    """What a step's state meets, `product`, and what is added to it, `bias` (or None).
+
+    By units the product is of input, a 1 and state, and the bias is the row of the 1.
+    """
+
+    product: Array
+    bias: Array | None
+
+
 class Loop(NamedTuple):
     """How the loop makes its products, and in which order it runs."""
 
@@ -36,7 +46,9 @@ class Loop(NamedTuple):
 
     False: arrays `[B, features]`; the input's part of the sums is given ready made, and the sums
     are kept. The input's product and the weights' gradient are then single large products
-    outside of the loop, which run on all cores.
+    outside of the loop, which run on all cores. The bias is added in the loop, where it costs
+    nothing: beside the input's product, or as a 1 beside the input, predicting with five layers of
+    32 SimpleRNN units (batch 32, 100 steps, no mask) took 1.2 to 1.5 instead of 0.8 to 0.9 ms.
     """
     reverse: bool
 
@@ -45,11 +57,12 @@ class Loop(NamedTuple):
         """The axis of the features."""
         return 0 if self.by_units else 1
 
-    def sums(self, weights: Array, x_t: Array, h: Array) -> Array:
+    def sums(self, weights: Weights, x_t: Array, h: Array) -> Array:
         """What the activations are of; `x_t` is an input or its part of the sums."""
         if self.by_units:
-            return weights @ jnp.concatenate((x_t, h))
-        return x_t + h @ weights
+            return weights.product @ jnp.concatenate((x_t, h))
+        sums = x_t + h @ weights.product
+        return sums if weights.bias is None else sums + weights.bias
 
 
 def fused_recurrence(
@@ -77,25 +90,28 @@ def fused_recurrence(
         The outputs `[B, T, H]` in the order of the input, and the last state.
     """
     state, dtype = tuple(state), state[0].dtype
-    weights, x = (lax.convert_element_type(a, dtype) for a in (cell.weights(params), x))
+    stacked, x = (lax.convert_element_type(a, dtype) for a in (cell.weights(params), x))
     if mask is not None:
         # What is masked may be anything; it must not meet a gradient of 0, for NaN · 0 is NaN.
         x = jnp.where(mask[..., None], x, jnp.zeros_like(x))
-    if params.bias is not None:
+    has_bias = params.bias is not None
+    if has_bias and way == "by_units":
         x = jnp.concatenate((x, jnp.ones_like(x[..., :1])), axis=2)
     keep = None if mask is None else jnp.swapaxes(mask, 0, 1)[..., None]
     inputs = jnp.swapaxes(x, 0, 1)
-    weights, inputs, state, keep = varying_alike((weights, inputs, state, keep))
+    stacked, inputs, state, keep = varying_alike((stacked, inputs, state, keep))
     if way == "by_units":
-        weights, inputs, state, keep = jax.tree.map(
-            lambda a: jnp.swapaxes(a, -1, -2), (weights, inputs, state, keep)
+        stacked, inputs, state, keep = jax.tree.map(
+            lambda a: jnp.swapaxes(a, -1, -2), (stacked, inputs, state, keep)
         )
+        weights = Weights(stacked, None)
         outputs, state = _run(cell, Loop(True, reverse), weights, inputs, state, keep)
         outputs, state = jax.tree.map(lambda a: jnp.swapaxes(a, -1, -2), (outputs, state))
     else:
-        sums = _rows(inputs) @ weights[: x.shape[2]]
-        sums = jnp.reshape(sums, (*inputs.shape[:2], -1))
-        outputs, state = _run(cell, Loop(False, reverse), weights[x.shape[2] :], sums, state, keep)
+        kernel, bias, recurrent = jnp.split(stacked, (x.shape[2], x.shape[2] + has_bias))
+        weights = Weights(recurrent, bias if has_bias else None)
+        sums = jnp.reshape(_rows(inputs) @ kernel, (*inputs.shape[:2], -1))
+        outputs, state = _run(cell, Loop(False, reverse), weights, sums, state, keep)
     outputs = jnp.swapaxes(outputs, 0, 1)
     return outputs if mask is None else zero_before_start(outputs, mask, reverse), state
 
@@ -107,7 +123,7 @@ def _rows(a: Array) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _run(
-    cell: Cell, loop: Loop, weights: Array, inputs: Array, state: Blocks, keep: Array | None
+    cell: Cell, loop: Loop, weights: Weights, inputs: Array, state: Blocks, keep: Array | None
 ) -> tuple[Array, Blocks]:
     def step(state: Blocks, now: tuple[Array, Array | None]) -> tuple[Blocks, Array]:
         x_t, keep_t = now
@@ -120,7 +136,7 @@ def _run(
 
 
 def _run_and_keep(
-    cell: Cell, loop: Loop, weights: Array, inputs: Array, state: Blocks, keep: Array | None
+    cell: Cell, loop: Loop, weights: Weights, inputs: Array, state: Blocks, keep: Array | None
 ) -> tuple[tuple[Array, Blocks], Any]:
     def step(state: Blocks, now: tuple[Array, Array | None]) -> tuple[Blocks, Any]:
         x_t, keep_t = now
@@ -139,11 +155,11 @@ def _run_and_keep(
 
 def _derivative(
     cell: Cell, loop: Loop, kept: tuple[Any, ...], of_results: tuple[Array, Blocks]
-) -> tuple[Array, Array, Blocks, None]:
+) -> tuple[Weights, Array, Blocks, None]:
     """From gradients by `(outputs, last state)` to those by weights, inputs and state."""
     weights, inputs, keep, before, z = kept
     of_outputs, of_last = of_results
-    turned = weights.T
+    turned = weights.product.T
 
     def step(carry: tuple[Blocks, Any], now: Any) -> tuple[tuple[Blocks, Any], Array]:
         (of_h, *of_others), of_weights = carry
@@ -159,12 +175,16 @@ def _derivative(
         of_x, by_product = jnp.split(turned @ of_z, (x_t.shape[0],))
         return ((of_h + by_product, *of_others), of_weights), of_x
 
-    total = at_least_float32(jnp.zeros_like(weights)) if loop.by_units else None
+    total = at_least_float32(jnp.zeros_like(weights.product)) if loop.by_units else None
     (of_state, total), of_inputs = lax.scan(
         step, (of_last, total), (inputs, keep, before, z, of_outputs), reverse=not loop.reverse
     )
-    of_weights = _rows(before[0]).T @ _rows(of_inputs) if total is None else total
-    return lax.convert_element_type(of_weights, weights.dtype), of_inputs, of_state, None
+    of_product = _rows(before[0]).T @ _rows(of_inputs) if total is None else total
+    of_weights = Weights(
+        lax.convert_element_type(of_product, weights.product.dtype),
+        None if weights.bias is None else jnp.sum(of_inputs, axis=(0, 1))[None],
+    )
+    return of_weights, of_inputs, of_state, None
 
 
 _run.defvjp(_run_and_keep, _derivative)
