@@ -130,6 +130,29 @@ def test_max_gradient_goes_to_the_first_of_the_largest(ties: bool) -> None:
     assert_close(actual, expected)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_max_with_and_without_a_derivative(padding: str) -> None:
+    """Where nothing is differentiated, the largest values are found in another way."""
+    x = images((9, 8)).at[0, :4, :4, 1].set(-jnp.inf).at[1, 4, 4, 0].set(jnp.nan)
+    rng = np.random.default_rng(3)
+    of_x = jnp.asarray(rng.normal(size=x.shape))
+
+    def pool(x: jax.Array) -> jax.Array:
+        return F.max_pool2d(x, (3, 2), 2, padding)
+
+    y, of_y = jax.jit(lambda x, of_x: jax.jvp(pool, (x,), (of_x,)))(x, of_x)
+    assert_same(compiled(pool, x), y)
+    weights = jnp.asarray(rng.normal(size=y.shape))
+    (back,) = jax.jit(lambda x, weights: jax.vjp(pool, x)[1](weights))(x, weights)
+    assert_close(jnp.sum(back * of_x), jnp.sum(weights * of_y))
+
+
+def test_max_of_very_many_numbers() -> None:
+    x = np.random.default_rng(4).normal(size=(1, 1024, 1024, 1)).astype(np.float32)
+    expected = x.reshape(1, 512, 2, 512, 2, 1).max(axis=(2, 4))
+    assert_same(compiled(F.max_pool2d, x), expected)
+
+
 def test_global_pools() -> None:
     x = images()
     rows = np.asarray(x).reshape(2, 42, 3)
