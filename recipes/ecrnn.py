@@ -144,7 +144,8 @@ def _about(prepared: Prepared, budget: Budget) -> str:
         f"{len(prepared.validation.y):,} to look at, {len(data.test.y):,} to measure on.\n"
         "Chosen here, since the report does not say, and equal for all: "
         f"{training.optimizer}, learning rate {training.learning_rate:g} ({training.schedule}), "
-        f"batch {training.batch_size}, {training.epochs} epochs, {steps:,} steps"
+        f"batch {training.batch_size}, {training.epochs} epochs, {steps:,} steps, "
+        f"label smoothing {training.label_smoothing:g}, weight decay {training.weight_decay:g}"
         f"{'' if budget.augment is None else ', images mirrored and moved'}, "
         f"BatchNorm's momentum {MOMENTUM:g}."
     )

@@ -63,7 +63,14 @@ _TRAINING = TrainingConfig(
 )
 BUDGETS = {
     "small": Budget(4_800, 2_000, _TRAINING),
-    "full": Budget(None, None, replace(_TRAINING, batch_size=128, epochs=30), SHIFTED_AND_MIRRORED),
+    # 30 epochs without the last two left ECRNN with LSTM 16 at 81.7 %, and at 88.9 % of the images
+    # that it had learned from.
+    "full": Budget(
+        None,
+        None,
+        replace(_TRAINING, batch_size=128, epochs=40, label_smoothing=0.1, weight_decay=0.05),
+        SHIFTED_AND_MIRRORED,
+    ),
 }
 
 
