@@ -64,6 +64,7 @@ CNN = Entry(
             ),
             in_copies(in_sequence(random_flip, partial(random_crop, padding=1)), 12),
             {"dropout": 0.1},
+            mirrored=True,
         ),
     },
     reported=0.9059,

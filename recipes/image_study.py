@@ -40,11 +40,20 @@ class Options(RunOptions):
 
 @dataclass(frozen=True)
 class Preset:
-    """How a model is trained, and what of its config differs from the report's sizes."""
+    """How a model is trained and asked.
+
+    Args:
+        training: as in `fit`.
+        augment: likewise.
+        options: what of the model's config differs from the report's.
+        mirrored: whether a test image is judged together with its mirror image, by the mean of
+            both probabilities.
+    """
 
     training: TrainingConfig
     augment: Augment | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,8 @@ def run_study(study: Study, options: Options) -> None:
     measures, curves = {}, {}
     for entry in study.entries:
         results = _train(entry, presets[entry.label], data, folder, options)
-        measures[entry.label] = measure(entry, results, data, folder)
+        mirrored = presets[entry.label].mirrored
+        measures[entry.label] = measure(entry, results, data, folder, mirrored=mirrored)
         measures[entry.label]["reported"] = (
             f"{entry.reported_measure} {entry.reported:.4f}" if data.name == study.dataset else None
         )
@@ -141,7 +151,8 @@ def _preset(entry: Entry, options: Options) -> Preset:
 def _train(
     entry: Entry, preset: Preset, data: Dataset, folder: RunFolder, options: Options
 ) -> tuple[FitResult, ...]:
-    print(f"\n{entry.label} ({entry.model}), {_seeds(options.seeds)}", flush=True)
+    judged = "; a test image is judged together with its mirror image" if preset.mirrored else ""
+    print(f"\n{entry.label} ({entry.model}), {_seeds(options.seeds)}{judged}", flush=True)
     return fit_seeds(
         partial(
             zoo.create_model,
@@ -167,14 +178,21 @@ def measure(
     results: tuple[FitResult, ...],
     data: Dataset,
     folder: RunFolder,
+    *,
     preprocess: Preprocess = unit_range,
+    mirrored: bool = False,
 ) -> dict[str, Any]:
-    """Writes a model's weights, report and confusion matrix, and returns its figures."""
+    """Writes a model's weights, report and confusion matrix, and returns its figures.
+
+    `mirrored` as in `Preset`.
+    """
     stem = entry.label.lower()
     reports = []
     matrix = np.zeros((len(data.classes), len(data.classes)), int)
     for result in results:
-        predicted = predict(result.model, data.test.x, preprocess=preprocess).argmax(axis=-1)
+        views = (data.test.x, data.test.x[:, :, ::-1]) if mirrored else (data.test.x,)
+        logits = [predict(result.model, x, preprocess=preprocess) for x in views]
+        predicted = np.mean(jax.nn.softmax(np.stack(logits)), axis=0).argmax(axis=-1)
         reports.append(classification_report(data.test.y, predicted, data.classes))
         matrix += confusion_matrix(data.test.y, predicted, data.classes)
         folder.save_weights(f"{stem}-seed-{result.seed}.safetensors", weights_of(result.model))
@@ -194,6 +212,7 @@ def measure(
     return {
         "model": entry.model,
         "parameters": count_parameters(results[0].model),
+        "mirrored": mirrored,
         "accuracy": [report.accuracy for report in reports],
         "macro-F1": [report.macro.f1 for report in reports],
         "seconds an epoch": float(np.median([epoch.seconds for epoch in epochs])),
@@ -201,6 +220,11 @@ def measure(
         "compile seconds": [result.compile_seconds for result in results],
         "histories": [columns(result.history) for result in results],
     }
+
+
+def name_in_tables(label: str, figures: Mapping[str, Any]) -> str:
+    """A model's label, which says where images were judged together with their mirror images."""
+    return f"{label}, mirrored" if figures.get("mirrored") else label
 
 
 def results_table(metrics: Mapping[str, Any]) -> Table:
@@ -211,7 +235,7 @@ def results_table(metrics: Mapping[str, Any]) -> Table:
     header = ("model", "parameters", "accuracy", "macro-F1", "the report", "s an epoch", "outside")
     rows = [
         (
-            label,
+            name_in_tables(label, figures),
             figures["parameters"],
             mean_interval(figures["accuracy"]),
             mean_interval(figures["macro-F1"]),

@@ -303,7 +303,7 @@ def _write(
     entry = Entry(label, about["model"], {}, 0.0, "accuracy")
     model: Any = results[0].model
     figures = {
-        **measure(entry, results, data, folder, model.config.preprocess),
+        **measure(entry, results, data, folder, preprocess=model.config.preprocess),
         "reported": None,
     }
     title = f"{data.name}, {label}: {about['encoder']}"

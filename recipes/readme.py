@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from recipes import ecrnn, multilabel_cnn_rnn
 from recipes.command import run_command
+from recipes.image_study import name_in_tables
 from recipes.study import study_table
 from zoo.errors import ZooError, require
 from zoo.reports import RunFolder, Table, mean_interval
@@ -208,7 +209,7 @@ def scores(runs: Sequence[Mapping[str, Any]]) -> Table:
                 rows.append(
                     (
                         run["command"],
-                        label,
+                        name_in_tables(label, figures),
                         measure,
                         mean_interval(values),
                         f"{min(values):.4f} to {max(values):.4f}",

@@ -23,7 +23,7 @@ from zoo.data import Dataset, Split, load
 from zoo.data.catalogue import CATALOGUE
 from zoo.errors import ZooError
 from zoo.models import set_weights
-from zoo.training import evaluate
+from zoo.training import evaluate, predict
 from zoo.training.functions import described
 
 QUICK = {"dataset": "digits", "epochs": 1, "progress": False, "how": "in_turn"}
@@ -121,6 +121,23 @@ def test_the_lstm_on_rows_and_its_best_preset(tmp_path):
     history = metrics["models"]["LSTM"]["histories"][0]
     assert history["step"] == [1437 // 128]
     assert np.isfinite(history["loss"]).all()
+
+
+def test_the_best_cnn_is_asked_about_mirror_images_too(tmp_path):
+    options = FashionMNISTOptions(**QUICK, models=("cnn",), preset="best", out=tmp_path)
+    fashion_mnist.main(options)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["options"] == {"CNN": {"dropout": 0.1}}
+    model = zoo.create_model("fashion_mnist_cnn", rngs=nnx.Rngs(9), input_shape=(8, 8, 1))
+    set_weights(model, load_file(tmp_path / "cnn-seed-0.safetensors"))
+    x, y = load("digits").test
+    both = jax.nn.softmax(predict(model, x)) + jax.nn.softmax(predict(model, x[:, :, ::-1]))
+    right = both.argmax(axis=-1) == y
+    assert not np.array_equal(right, predict(model, x).argmax(axis=-1) == y)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["models"]["CNN"]["accuracy"] == [pytest.approx(np.mean(right))]
+    with (tmp_path / "table.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == ["CNN, mirrored"]
 
 
 def nowhere(monkeypatch):
