@@ -116,6 +116,20 @@ def test_values_and_gradients(case: Case, reverse: bool, mask: Any, bias: bool) 
     assert_close(fused(case, reverse)(inputs, mask), scan(case, reverse)(inputs, mask))
 
 
+def of_one_number(inputs: Any) -> Any:
+    """The same layer over one number a step instead of INPUTS."""
+    params, x, state = inputs
+    return params._replace(kernel=params.kernel[:1]), x[..., :1], state
+
+
+@cases
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no_bias"])
+def test_one_number_a_step(case: Case, bias: bool) -> None:
+    """By units, it is multiplied apart from the state."""
+    inputs = of_one_number(case.inputs(10, bias))
+    assert_close(fused(case, True)(inputs, MASK), scan(case, True)(inputs, MASK))
+
+
 @cases
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_types(case: Case, dtype: str) -> None:
@@ -153,9 +167,10 @@ def test_every_activation(case: Case, name: str) -> None:
 
 
 @cases
-def test_second_derivatives(case: Case) -> None:
+@pytest.mark.parametrize("cut", [lambda inputs: inputs, of_one_number], ids=["all", "one_number"])
+def test_second_derivatives(case: Case, cut: Callable[[Any], Any]) -> None:
     """A Hessian times a direction, for everything there is."""
-    inputs, direction = case.inputs(4), case.inputs(5)
+    inputs, direction = cut(case.inputs(4)), cut(case.inputs(5))
 
     def product(run: Callable[..., Any]) -> Any:
         def along(inputs: Any) -> jax.Array:
