@@ -52,7 +52,7 @@ CNN = Entry(
     presets={
         "report": REPORT,
         # Twelve versions of each image in every step, mirrored or not and a pixel aside or not:
-        # still five epochs of the data, at twelve times the work, and dropout has less to prevent.
+        # still five epochs of the data, at twelve times the work.
         "best": Preset(
             TrainingConfig(
                 epochs=5,
