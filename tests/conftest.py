@@ -12,6 +12,9 @@ import jax
 import pytest
 from hypothesis import settings
 
+# Two devices, so that batches are cut over them as on a machine with several.
+jax.config.update("jax_num_cpu_devices", 2)
+
 # Arrays broadcast by shape, never by rank. Strict dtype promotion as well is borne by our
 # functions but not by optax (its Adam mixes floats and int32), so only tests/functional has it.
 jax.config.update("jax_numpy_rank_promotion", "raise")

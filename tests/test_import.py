@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "benchmarks": ALL,
     "reports": set(),
     "explain": {"layers"},
-    "training": {"data"},  # what an example and a split are; never a model
+    # What an example and a split are, how a batch is cut, which layers gain by it; never a model.
+    "training": {"data", "functional", "layers"},
     "keras": {"functional", "layers"},
     "models": {"layers"},
     "data": set(),

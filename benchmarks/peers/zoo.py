@@ -19,7 +19,10 @@ from zoo.training import (
     LabelPaths,
     TrainingConfig,
     fit_seeds,
+    split_cpu,
 )
+from zoo.training.arrays import Weights, weights_of
+from zoo.training.devices import batch_devices
 from zoo.training.program import Program, keys_of
 
 
@@ -28,25 +31,30 @@ class Adapter:
 
     def __init__(self, material: Material, device: str):
         self.material = material
+        if device == "cpu":
+            split_cpu()  # as every recipe does
         self.device = jax.devices(device)[0]
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))
         set_weights(model, material.weights)
         self._model = model
         evaluating = nnx.clone(model)
         evaluating.eval()
-        split: Any = nnx.split(evaluating, nnx.Param, ...)
-        graphdef, self._params, self._rest = split
+        graphdef = nnx.graphdef(evaluating)
+        # A model predicts as `zoo.training.predict` does; a single layer is a function.
+        asked = None if material.group == "models" else 1
+        devices = batch_devices(model, material.batch, asked)
+        self._weights = devices.place(weights_of(evaluating))
 
-        def forward(params: Any, rest: Any, x: jax.Array) -> jax.Array:
-            merged: Any = nnx.merge(graphdef, params, rest)
+        def forward(weights: Weights, x: jax.Array) -> jax.Array:
+            merged: Any = nnx.merge(graphdef, *weights)
             return merged(x)
 
-        def directed(params: Any, rest: Any, x: jax.Array, direction: jax.Array) -> jax.Array:
-            return jnp.sum(forward(params, rest, x) * direction)
+        def directed(params: Any, x: jax.Array, rest: Any, direction: jax.Array) -> jax.Array:
+            return jnp.sum(forward(Weights(params, rest), x) * direction)
 
-        self._forward = jax.jit(forward)
-        self._gradient = jax.jit(jax.grad(directed, argnums=(0, 2)))
-        self._batches = [jnp.asarray(x) for x, _ in material.batches]
+        self._forward = jax.jit(devices.over_rows(forward))
+        self._gradient = jax.jit(jax.grad(directed, argnums=(0, 1)))
+        self._batches = [devices.place(jnp.asarray(x)) for x, _ in material.batches]
         self._direction = jnp.asarray(material.direction)
         self._program: Program | None = None
         self._loss_sum = 0.0
@@ -96,7 +104,7 @@ class Adapter:
 
     def outputs(self) -> np.ndarray:
         """See `Participant`."""
-        return np.asarray(self._forward(self._params, self._rest, self._batches[0]))
+        return np.asarray(self._forward(self._weights, self._batches[0]))
 
     def losses(self, steps: int) -> list[float]:
         """See `Participant`. The program keeps the sum over an epoch's steps."""
@@ -106,8 +114,11 @@ class Adapter:
 
     def input_gradient(self) -> np.ndarray:
         """See `Participant`."""
-        x = self._batches[0]
-        return np.asarray(self._gradient(self._params, self._rest, x, self._direction)[1])
+        return np.asarray(self._gradients(self._batches[0])[1])
+
+    def _gradients(self, x: jax.Array) -> Any:
+        params, rest = self._weights
+        return self._gradient(params, x, rest, self._direction)
 
     def run(self, measure: str, steps: int) -> None:
         """See `Participant`. Training is one call for all steps, as in `zoo.training.fit`."""
@@ -121,9 +132,9 @@ class Adapter:
         for i in range(steps):
             x = self._batches[i % len(self._batches)]
             if measure == "gradient":
-                result = self._gradient(self._params, self._rest, x, self._direction)
+                result = self._gradients(x)
             else:
-                result = self._forward(self._params, self._rest, x)
+                result = self._forward(self._weights, x)
                 if measure == "predict":
                     jax.block_until_ready(result)
         jax.block_until_ready(result)

@@ -31,7 +31,7 @@ def jobs(train):
 
 @pytest.mark.parametrize("how", ["in_turn", "vmap", "processes"])
 def test_each_result_comes_with_its_job(jobs, train, monkeypatch, how):
-    monkeypatch.setattr("zoo.training.processes._cores", lambda: [0])
+    monkeypatch.setattr("zoo.training.processes.cores", lambda: [0])
     results = list(fit_jobs(jobs, how=how, progress=False))
     assert [(place, result.seed) for place, result in results] == [(0, 0), (0, 3), (1, 1)]
     for place, job in enumerate(jobs):
@@ -46,7 +46,7 @@ def test_each_result_comes_with_its_job(jobs, train, monkeypatch, how):
 
 
 def test_a_process_compiles_a_job_once(jobs, monkeypatch):
-    monkeypatch.setattr("zoo.training.processes._cores", lambda: [0])
+    monkeypatch.setattr("zoo.training.processes.cores", lambda: [0])
     results = fit_jobs(jobs, how="processes", progress=False)
     assert [result.compile_seconds > 0 for _, result in results] == [True, False, True]
 

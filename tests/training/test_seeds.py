@@ -139,7 +139,7 @@ def test_seeds_in_turn_share_one_compiled_program(in_turn):
 
 
 def test_more_seeds_than_cores_wait_for_a_process(train, monkeypatch):
-    monkeypatch.setattr("zoo.training.processes._cores", lambda: [0])
+    monkeypatch.setattr("zoo.training.processes.cores", lambda: [0])
     results = fit_seeds(
         Tiny, train, seeds=(3, 1), how="processes", config=CONFIG, augment=noise, progress=False
     )

@@ -1,10 +1,13 @@
 """Dropout, of values and of whole channels, and noise."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 from zoo.errors import ZooError
 from zoo.functional._arrays import Array
+from zoo.functional.batch_axis import drawn
 
 
 def dropout(key: Array, x: Array, rate: float) -> Array:
@@ -29,7 +32,7 @@ def dropout(key: Array, x: Array, rate: float) -> Array:
         raise ZooError(f"rate must be at least 0 and less than 1, got {rate!r}.")
     if rate == 0:
         return x
-    keep = jax.random.bernoulli(key, 1 - rate, x.shape)
+    keep = drawn(partial(jax.random.bernoulli, key, 1 - rate), x.shape)
     return jnp.where(keep, x / (1 - rate), jnp.zeros_like(x))
 
 
@@ -47,4 +50,4 @@ def spatial_dropout(key: Array, x: Array, rate: float) -> Array:
 
 def gaussian_noise(key: Array, x: Array, stddev: float) -> Array:
     """`x` plus independent normal values with mean 0 and standard deviation `stddev`."""
-    return x + stddev * jax.random.normal(key, x.shape, x.dtype)
+    return x + stddev * drawn(partial(jax.random.normal, key, dtype=x.dtype), x.shape)

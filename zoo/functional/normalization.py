@@ -7,6 +7,7 @@ from jax import lax
 
 from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis, at_least_float32, check_vector
+from zoo.functional.batch_axis import mean_and_variance
 
 
 class BatchNormParams(NamedTuple):
@@ -68,6 +69,7 @@ def batch_norm(
         axes = tuple(range(x.ndim - 1))
         mean = jnp.mean(wide, axes)
         variance = jnp.mean(jnp.square(wide - along_last_axis(mean, x.ndim)), axes)
+        mean, variance = mean_and_variance(mean, variance)
         stats = BatchNormStats(
             *(
                 momentum * old + (1 - momentum) * lax.convert_element_type(new, old.dtype)

@@ -1,6 +1,7 @@
 """Training and evaluation of any NNX module that takes a batch and returns logits."""
 
 from zoo.training.config import TrainingConfig
+from zoo.training.devices import split_cpu
 from zoo.training.evaluation import Evaluation, evaluate, predict
 from zoo.training.features import cached_features
 from zoo.training.history import Epoch, History, columns
@@ -29,4 +30,5 @@ __all__ = [
     "fit_jobs",
     "fit_seeds",
     "predict",
+    "split_cpu",
 ]

@@ -50,6 +50,9 @@ class TrainingConfig:
     """Stop when validation has not improved for this many epochs, and restore the best weights."""
     monitor: Literal["loss", "accuracy"] = "loss"
     """The validation figure that early stopping looks at."""
+    devices: int | None = None
+    """Devices that share each batch. Without it all of them do for an LSTM or a GRU, if they divide
+    it evenly, else one."""
     checkpoint_seconds: float = 30.0
     """Least time between two checkpoints; a kill loses at most what came since the last one."""
 
@@ -59,6 +62,8 @@ class TrainingConfig:
             check_positive(steps=self.steps)
         if self.patience is not None:
             check_positive(patience=self.patience)
+        if self.devices is not None:
+            check_positive(devices=self.devices)
         for name, choices in (
             ("optimizer", ("adam", "sgd")),
             ("schedule", ("constant", "cosine", "linear")),

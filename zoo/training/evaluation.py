@@ -14,6 +14,7 @@ from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
 from zoo.training.arrays import Weights, weights_of
 from zoo.training.checks import check_arrays, check_split, classes_of
+from zoo.training.devices import BatchDevices, batch_devices
 from zoo.training.functions import Preprocess
 from zoo.training.objective import Classification, Objective
 
@@ -33,6 +34,7 @@ def outputs_of(
     weights: Weights,
     arrays: tuple[jax.Array, ...],
     batch_size: int,
+    devices: BatchDevices,
 ) -> Any:
     """`call(model, *batch)` over `arrays`, each `[N, ...]`, a batch at a time, in one program.
 
@@ -45,8 +47,10 @@ def outputs_of(
     examples = arrays[0].shape[0]
     size = min(batch_size, examples)
 
-    def forward(*batch: jax.Array) -> Any:
+    def forward_with(weights: Weights, *batch: jax.Array) -> Any:
         return call(nnx.merge(graphdef, *weights), *batch)
+
+    forward = partial(devices.over_rows(forward_with), weights)
 
     def write_batch(i: jax.Array, outputs: Any) -> Any:
         start = jnp.minimum(i * size, examples - size)
@@ -68,6 +72,7 @@ def loss_and_correct(
     y: jax.Array,
     preprocess: Preprocess,
     batch_size: int,
+    devices: BatchDevices,
 ) -> tuple[jax.Array, jax.Array]:
     """The mean loss over a split, and the number of examples that are answered rightly."""
     key = jax.random.key(0)
@@ -75,16 +80,16 @@ def loss_and_correct(
     def call(model: nnx.Module, x: jax.Array, y: jax.Array) -> Any:
         return objective.outputs(model, preprocess(x), y, key)
 
-    outputs = outputs_of(call, graphdef, weights, (x, y), batch_size)
+    outputs = outputs_of(call, graphdef, weights, (x, y), batch_size, devices)
     return jnp.mean(objective.losses(outputs, y)), jnp.sum(objective.correct(outputs, y))
 
 
 _loss_and_correct = partial(
-    jax.jit, static_argnames=("objective", "graphdef", "preprocess", "batch_size")
+    jax.jit, static_argnames=("objective", "graphdef", "preprocess", "batch_size", "devices")
 )(loss_and_correct)
 
 
-@partial(jax.jit, static_argnames=("graphdef", "preprocess", "batch_size", "method"))
+@partial(jax.jit, static_argnames=("graphdef", "preprocess", "batch_size", "method", "devices"))
 def _predictions(
     graphdef: nnx.GraphDef[nnx.Module],
     weights: Weights,
@@ -92,11 +97,12 @@ def _predictions(
     preprocess: Preprocess,
     batch_size: int,
     method: str,
+    devices: BatchDevices,
 ) -> Any:
     def call(model: nnx.Module, x: jax.Array) -> Any:
         return getattr(model, method)(preprocess(x))
 
-    return outputs_of(call, graphdef, weights, (x,), batch_size)
+    return outputs_of(call, graphdef, weights, (x,), batch_size, devices)
 
 
 def _in_evaluation_mode(model: nnx.Module) -> tuple[nnx.GraphDef[nnx.Module], Weights]:
@@ -131,9 +137,10 @@ def predict(
     check_positive(batch_size=batch_size)
     if len(x) == 0:
         raise ZooError("x must have at least one example, got none.")
-    outputs = _predictions(
-        *_in_evaluation_mode(model), jnp.asarray(x), preprocess, batch_size, method
-    )
+    graphdef, weights = _in_evaluation_mode(model)
+    devices = batch_devices(model, min(batch_size, len(x)))
+    arrays = devices.place((weights, jnp.asarray(x)))
+    outputs = _predictions(graphdef, *arrays, preprocess, batch_size, method, devices)
     return jax.tree.map(np.asarray, outputs)
 
 
@@ -156,13 +163,8 @@ def evaluate(
     check_positive(batch_size=batch_size)
     check_arrays("split", split)
     check_split("split", split, objective, classes_of(model, split, preprocess))
-    x, y = split
-    loss, correct = _loss_and_correct(
-        objective,
-        *_in_evaluation_mode(model),
-        jnp.asarray(x),
-        jnp.asarray(y),
-        preprocess,
-        batch_size,
-    )
-    return Evaluation(float(loss), int(correct) / len(y))
+    graphdef, weights = _in_evaluation_mode(model)
+    devices = batch_devices(model, min(batch_size, len(split.y)))
+    arrays = devices.place((weights, jnp.asarray(split.x), jnp.asarray(split.y)))
+    loss, correct = _loss_and_correct(objective, graphdef, *arrays, preprocess, batch_size, devices)
+    return Evaluation(float(loss), int(correct) / len(split.y))

@@ -5,6 +5,7 @@ The targets of both are boolean `[N, K]`: which of the `K` labels an example has
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 import optax
 
 from zoo.errors import ZooError
+from zoo.functional.batch_axis import drawn
 from zoo.training.config import TrainingConfig
 from zoo.training.objective import check_class_weights
 
@@ -163,7 +165,7 @@ class LabelPaths:
         """Calls the model along the true paths."""
         labels = y.shape[1]
         ranks = (
-            jax.random.uniform(key, y.shape)
+            drawn(partial(jax.random.uniform, key), y.shape)
             if self.order is None
             else jnp.argsort(jnp.asarray(self.order)).reshape(1, labels).astype(jnp.float32)
         )

@@ -25,6 +25,8 @@ from zoo.training.progress import Progress, Silent, shown
 # A call of the program should last about this long: short enough for a lively progress bar,
 # long enough that the way there and back does not count.
 _SECONDS_PER_CALL = 0.5
+# Options with which a run is still the same one.
+_NOT_OF_A_RUN = ("checkpoint_seconds", "devices")
 
 
 class NonFiniteLossError(ZooError):
@@ -183,7 +185,8 @@ class _Run:
         if checkpoints is not None:
             about = {
                 "model": f"{type(models[0]).__name__} {getattr(models[0], 'config', '')}",
-                **{k: v for k, v in asdict(program.config).items() if k != "checkpoint_seconds"},
+                # The number of devices changes a run by rounding alone: another machine may go on.
+                **{k: v for k, v in asdict(program.config).items() if k not in _NOT_OF_A_RUN},
                 "seeds": list(seeds),
                 **program.digests,
                 "objective": repr(program.objective),

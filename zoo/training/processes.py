@@ -14,6 +14,7 @@ from flax import nnx
 
 from zoo.errors import ZooError
 from zoo.training.arrays import named_arrays, with_arrays
+from zoo.training.devices import cores
 from zoo.training.history import Epoch
 from zoo.training.jobs import Job, Trainer
 from zoo.training.loop import FitResult
@@ -56,7 +57,7 @@ def in_processes(jobs: Sequence[Job], progress: bool) -> Generator[tuple[int, Fi
         )
 
     try:
-        for place, core in enumerate(_cores()[: sum(len(job.seeds) for job in jobs)]):
+        for place, core in enumerate(cores()[: sum(len(job.seeds) for job in jobs)]):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(core, theirs), daemon=True)
             process.start()
@@ -166,9 +167,3 @@ def _work(core: int, connection: Connection) -> None:
         pass
     except Exception as error:
         connection.send(("error", error))
-
-
-def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))

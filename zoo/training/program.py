@@ -16,8 +16,10 @@ from flax import nnx
 from jax import lax
 
 from zoo.data import Split
+from zoo.functional.batch_axis import BATCH_AXIS, own_rows
 from zoo.training.arrays import Arrays, Weights, digest, weights_of
 from zoo.training.config import TrainingConfig
+from zoo.training.devices import batch_devices
 from zoo.training.evaluation import EVALUATION_BATCH, loss_and_correct
 from zoo.training.functions import Augment, Preprocess
 from zoo.training.objective import Objective, penalty
@@ -93,17 +95,18 @@ class Program:
         self._graphdef = nnx.graphdef(model)
         model.eval()
         self._evaluation_graphdef = nnx.graphdef(model)
-        self.train = _on_device(train)
-        self.validation = None if validation is None else _on_device(validation)
+        self.devices = batch_devices(model, config.batch_size, 1 if several else config.devices)
+        place = self.devices.place
+        self.train = place(_on_device(train))
+        self.validation = None if validation is None else place(_on_device(validation))
         self._several, self.compiled = several, False
         self.steps_per_epoch = len(train.y) // config.batch_size
         self.total_steps = config.total_steps(len(train.y))
         self.rows_per_step = config.batch_size * _versions(augment, train)
         self._optimizer = make_optimizer(config, self.total_steps)
         self._shuffle = jax.jit(self._over_seeds(self._shuffle_one, (0, None)))
-        self._run: Any = jax.jit(
-            self._over_seeds(self._run_one, (0, 0, None, 0, None)), donate_argnums=0
-        )
+        run_one = self.devices.run_alike(self._run_one)
+        self._run: Any = jax.jit(self._over_seeds(run_one, (0, 0, None, 0, None)), donate_argnums=0)
         self._evaluate: Any = jax.jit(self._over_seeds(self._evaluate_one, (0, None)))
         self._keep_best = jax.jit(self._over_seeds(_keep_best, (0, 0)), donate_argnums=0)
 
@@ -147,7 +150,7 @@ class Program:
                     best=jax.tree.map(jnp.copy, weights) if keep_best else None,
                 )
             )
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+        return self.devices.place(jax.tree.map(lambda *leaves: jnp.stack(leaves), *states))
 
     def compile(self, state: TrainingState, keys: jax.Array) -> None:
         """Compiles what the first calls would compile, so that they can be timed without it."""
@@ -181,6 +184,7 @@ class Program:
 
     def model_with(self, weights: Weights, seed_index: int) -> nnx.Module:
         """A module in evaluation mode with the weights of one seed."""
+        weights = self.devices.on_first(weights)
         params, rest = jax.tree.map(lambda leaf: leaf[seed_index], weights)
         return nnx.merge(self._evaluation_graphdef, params, rest)
 
@@ -209,7 +213,7 @@ class Program:
                 x = self.augment(jax.random.fold_in(augment_key, state.step), x)
             y = jnp.tile(y, (len(x) // len(y), *[1] * (y.ndim - 1)))
             step_key = jax.random.fold_in(objective_key, state.step)
-            return self._step(state, self.preprocess(x), y, step_key)
+            return self._step(state, self.preprocess(own_rows(x)), own_rows(y), step_key)
 
         return lax.fori_loop(0, steps, step, state)
 
@@ -227,6 +231,8 @@ class Program:
 
         params = state.weights.params
         (loss, (rest, correct)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
+        if self.devices.count > 1:
+            loss, gradients, correct = _of_whole_batch(loss, gradients, correct)
         updates, optimizer = self._optimizer.update(gradients, state.optimizer, params)
         totals = state.totals
         return TrainingState(
@@ -245,8 +251,23 @@ class Program:
     def _evaluate_one(self, weights: Weights, split: DeviceSplit) -> tuple[jax.Array, jax.Array]:
         graphdef = self._evaluation_graphdef
         return loss_and_correct(
-            self.objective, graphdef, weights, *split, self.preprocess, EVALUATION_BATCH
+            self.objective,
+            graphdef,
+            weights,
+            *split,
+            self.preprocess,
+            EVALUATION_BATCH,
+            self.devices,
         )
+
+
+def _of_whole_batch(
+    loss: jax.Array, gradients: Arrays, correct: jax.Array
+) -> tuple[jax.Array, Arrays, jax.Array]:
+    """From means and a number of one device's rows to those of the batch, in one exchange."""
+    devices = lax.axis_size(BATCH_AXIS)
+    loss, gradients = jax.tree.map(lambda mean: mean / devices, (loss, gradients))
+    return lax.psum((loss, gradients, correct.astype(loss.dtype)), BATCH_AXIS)
 
 
 def _versions(augment: Augment | None, train: Split) -> int:
