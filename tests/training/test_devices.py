@@ -21,6 +21,7 @@ from zoo.training import (
     TrainingConfig,
     evaluate,
     fit,
+    fit_seeds,
     predict,
     split_cpu,
 )
@@ -117,6 +118,23 @@ def test_predictions_and_figures_are_those_of_one_device(data, monkeypatch):
     np.testing.assert_allclose(cut[1], whole[1], rtol=1e-5)
 
 
+class Foreign(Rows):
+    """With a normalisation that does not know of the other devices."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        super().__init__(rngs=rngs)
+        self.norm = nnx.BatchNorm(6, momentum=0.5, rngs=rngs)
+
+
+def test_what_a_foreign_layer_keeps_is_averaged(data):
+    """Its mean is the batch's then; its variance, of which each device has its own, is not."""
+    config = [TrainingConfig(steps=1, batch_size=32, devices=devices) for devices in (1, 2)]
+    one, two = (
+        fit(Foreign(rngs=nnx.Rngs(0)), data[0], config=c, progress=False).model for c in config
+    )
+    np.testing.assert_allclose(two.norm.mean[...], one.norm.mean[...], rtol=1e-4, atol=1e-6)
+
+
 class Labels(nnx.Module):
     """Of label paths: log P of the next token from the image alone, and P of each label."""
 
@@ -183,6 +201,12 @@ def test_devices_that_are_not_there_or_do_not_divide_the_batch(devices, batch_si
     config = TrainingConfig(epochs=1, batch_size=batch_size, devices=devices)
     with pytest.raises(ZooError, match=f"divide batch_size={batch_size} .* got {devices}"):
         fit(Tiny(rngs=nnx.Rngs(0)), train, config=config, progress=False)
+
+
+def test_seeds_at_once_have_no_devices_to_share(data):
+    config = TrainingConfig(epochs=1, batch_size=32, devices=2)
+    with pytest.raises(ZooError, match=r"devices .* several seeds .* got 2"):
+        fit_seeds(Rows, data[0], seeds=(0, 1), how="vmap", config=config, progress=False)
 
 
 def test_devices_must_be_positive():

@@ -16,6 +16,7 @@ from flax import nnx
 from jax import lax
 
 from zoo.data import Split
+from zoo.errors import ZooError
 from zoo.functional.batch_axis import BATCH_AXIS, own_rows
 from zoo.training.arrays import Arrays, Weights, digest, weights_of
 from zoo.training.config import TrainingConfig
@@ -95,6 +96,11 @@ class Program:
         self._graphdef = nnx.graphdef(model)
         model.eval()
         self._evaluation_graphdef = nnx.graphdef(model)
+        if several and config.devices not in (None, 1):
+            raise ZooError(
+                f"devices must be 1 or None where several seeds are trained at once, got "
+                f"{config.devices}. With how='in_turn' seeds come one after the other."
+            )
         self.devices = batch_devices(model, config.batch_size, 1 if several else config.devices)
         place = self.devices.place
         self.train = place(_on_device(train))
@@ -232,7 +238,7 @@ class Program:
         params = state.weights.params
         (loss, (rest, correct)), gradients = jax.value_and_grad(loss_of, has_aux=True)(params)
         if self.devices.count > 1:
-            loss, gradients, correct = _of_whole_batch(loss, gradients, correct)
+            (loss, gradients, rest), correct = _of_whole_batch((loss, gradients, rest), correct)
         updates, optimizer = self._optimizer.update(gradients, state.optimizer, params)
         totals = state.totals
         return TrainingState(
@@ -261,13 +267,22 @@ class Program:
         )
 
 
-def _of_whole_batch(
-    loss: jax.Array, gradients: Arrays, correct: jax.Array
-) -> tuple[jax.Array, Arrays, jax.Array]:
-    """From means and a number of one device's rows to those of the batch, in one exchange."""
+def _of_whole_batch(means: Any, correct: jax.Array) -> tuple[Any, jax.Array]:
+    """From means over one device's rows and a number of them to the batch's, in one exchange.
+
+    What a layer of another library keeps of a batch is averaged as well. Of what is no floating
+    number, such as keys and counts, the devices have the same.
+    """
     devices = lax.axis_size(BATCH_AXIS)
-    loss, gradients = jax.tree.map(lambda mean: mean / devices, (loss, gradients))
-    return lax.psum((loss, gradients, correct.astype(loss.dtype)), BATCH_AXIS)
+    leaves, structure = jax.tree.flatten(means)
+    parts = {
+        i: leaf / devices
+        for i, leaf in enumerate(leaves)
+        if jnp.issubdtype(leaf.dtype, jnp.floating)
+    }
+    sums, correct = lax.psum((parts, correct.astype(jnp.float32)), BATCH_AXIS)
+    leaves = [sums.get(i, leaf) for i, leaf in enumerate(leaves)]
+    return jax.tree.unflatten(structure, leaves), correct
 
 
 def _versions(augment: Augment | None, train: Split) -> int:
