@@ -1,5 +1,6 @@
 """A batch cut over two devices: the same run as on one, but for rounding."""
 
+import os
 import subprocess
 import sys
 from functools import partial
@@ -222,15 +223,20 @@ def test_split_cpu_comes_before_the_first_use():
         split_cpu(0)
 
 
-def test_split_cpu_makes_a_device_of_each_core():
+@pytest.mark.parametrize(("variable", "devices"), [({}, 3), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)])
+def test_split_cpu_makes_a_device_of_each_core_unless_told_otherwise(variable, devices):
     code = (
         "import jax, zoo.training.devices as d; d.cores = lambda: [0, 3, 5]; "
         "d.split_cpu(); print(jax.device_count())"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **variable},
     )
-    assert answer.stdout.split() == ["3"]
+    assert answer.stdout.split() == [str(devices)]
 
 
 def test_cores_without_affinity(monkeypatch):

@@ -29,7 +29,10 @@ def cores() -> list[int]:
 
 
 def split_cpu(devices: int | None = None) -> None:
-    """Makes several JAX devices of the CPU, by default as many as this process has cores.
+    """Makes several JAX devices of the CPU.
+
+    As many as are asked for, else as the variable `JAX_NUM_CPU_DEVICES` says (1 is as if this had
+    not been called), else as many as this process has cores.
 
     Training and prediction with LSTMs and GRUs then cut each batch over them (see
     `TrainingConfig.devices`), which is faster: the small operations of a program run one by one,
@@ -41,6 +44,8 @@ def split_cpu(devices: int | None = None) -> None:
     Raises:
         ZooError: JAX has been used already.
     """
+    if devices is None and "JAX_NUM_CPU_DEVICES" in os.environ:
+        return
     count = len(cores()) if devices is None else devices
     check_positive(devices=count)
     try:
