@@ -19,9 +19,10 @@ from zoo.training import (
     LabelPaths,
     TrainingConfig,
     fit_seeds,
+    predictor,
     split_cpu,
 )
-from zoo.training.arrays import Weights, weights_of
+from zoo.training.arrays import weights_of
 from zoo.training.devices import batch_devices
 from zoo.training.program import Program, keys_of
 
@@ -37,24 +38,20 @@ class Adapter:
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))
         set_weights(model, material.weights)
         self._model = model
+        # A single layer is a function, which is not for batches that are cut.
+        rows = material.batch if material.group == "models" else 1
+        self._predict = predictor(model, batch_size=rows)
+        devices = batch_devices(model, rows)
+        self._batches = [devices.place(jnp.asarray(x)) for x, _ in material.batches]
         evaluating = nnx.clone(model)
         evaluating.eval()
-        graphdef = nnx.graphdef(evaluating)
-        # A model predicts as `zoo.training.predict` does; a single layer is a function.
-        asked = None if material.group == "models" else 1
-        devices = batch_devices(model, material.batch, asked)
-        self._weights = devices.place(weights_of(evaluating))
-
-        def forward(weights: Weights, x: jax.Array) -> jax.Array:
-            merged: Any = nnx.merge(graphdef, *weights)
-            return merged(x)
+        graphdef, self._weights = nnx.graphdef(evaluating), weights_of(evaluating)
 
         def directed(params: Any, x: jax.Array, rest: Any, direction: jax.Array) -> jax.Array:
-            return jnp.sum(forward(Weights(params, rest), x) * direction)
+            merged: Any = nnx.merge(graphdef, params, rest)
+            return jnp.sum(merged(x) * direction)
 
-        self._forward = jax.jit(devices.over_rows(forward))
         self._gradient = jax.jit(jax.grad(directed, argnums=(0, 1)))
-        self._batches = [devices.place(jnp.asarray(x)) for x, _ in material.batches]
         self._direction = jnp.asarray(material.direction)
         self._program: Program | None = None
         self._loss_sum = 0.0
@@ -104,7 +101,7 @@ class Adapter:
 
     def outputs(self) -> np.ndarray:
         """See `Participant`."""
-        return np.asarray(self._forward(self._weights, self._batches[0]))
+        return np.asarray(self._predict(self._batches[0]))
 
     def losses(self, steps: int) -> list[float]:
         """See `Participant`. The program keeps the sum over an epoch's steps."""
@@ -134,7 +131,7 @@ class Adapter:
             if measure == "gradient":
                 result = self._gradients(x)
             else:
-                result = self._forward(self._weights, x)
+                result = self._predict(x)
                 if measure == "predict":
                     jax.block_until_ready(result)
         jax.block_until_ready(result)

@@ -24,6 +24,7 @@ from zoo.training import (
     fit,
     fit_seeds,
     predict,
+    predictor,
     split_cpu,
 )
 from zoo.training.devices import FEWEST_ROWS, batch_devices
@@ -117,6 +118,15 @@ def test_predictions_and_figures_are_those_of_one_device(data, monkeypatch):
     whole = predict(model, train.x, batch_size=32), evaluate(model, train, batch_size=32)
     np.testing.assert_allclose(cut[0], whole[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(cut[1], whole[1], rtol=1e-5)
+
+
+def test_a_predictor_cuts_batches_that_can_be_cut(data):
+    model, x = Rows(rngs=nnx.Rngs(1)), data[0].x
+    call, expected = predictor(model, batch_size=32), predict(model, x)
+    for rows in (32, 5):
+        outputs = call(x[:rows])
+        assert len(outputs.devices()) == 2
+        np.testing.assert_allclose(outputs, expected[:rows], rtol=1e-5, atol=1e-6)
 
 
 class Foreign(Rows):

@@ -3,7 +3,7 @@ import pytest
 from flax import nnx
 
 from zoo.errors import ZooError
-from zoo.training import evaluate, predict
+from zoo.training import evaluate, predict, predictor
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 36, 37, 100])
@@ -26,6 +26,17 @@ def test_the_mode_of_the_model_is_kept(model, validation):
     predict(model, validation.x)
     assert not model.dropout.deterministic
     assert int(model.dropout.rngs.count[...]) == count
+
+
+def test_a_predictor_is_for_many_calls(model, validation):
+    expected = predict(model, validation.x)
+    call = predictor(model)
+    model.logits.bias[...] += 1  # it has the weights of when it was made
+    for rows in (1, 37):
+        np.testing.assert_allclose(call(validation.x[:rows]), expected[:rows], rtol=1e-5, atol=1e-6)
+    assert not model.dropout.deterministic
+    with pytest.raises(ZooError, match="batch_size must be a positive integer, got 0"):
+        predictor(model, batch_size=0)
 
 
 def test_nothing_to_predict(model, validation):

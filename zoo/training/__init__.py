@@ -2,7 +2,7 @@
 
 from zoo.training.config import TrainingConfig
 from zoo.training.devices import split_cpu
-from zoo.training.evaluation import Evaluation, evaluate, predict
+from zoo.training.evaluation import Evaluation, evaluate, predict, predictor
 from zoo.training.features import cached_features
 from zoo.training.history import Epoch, History, columns
 from zoo.training.jobs import Job
@@ -30,5 +30,6 @@ __all__ = [
     "fit_jobs",
     "fit_seeds",
     "predict",
+    "predictor",
     "split_cpu",
 ]

@@ -144,6 +144,40 @@ def predict(
     return jax.tree.map(np.asarray, outputs)
 
 
+def predictor(
+    model: nnx.Module,
+    *,
+    preprocess: Preprocess = unit_range,
+    batch_size: int = 1,
+) -> Callable[[Any], Any]:
+    """A compiled function from a batch to the model's outputs, for many calls with little Python.
+
+    It has the weights of now, in evaluation mode, as a bare list: taking a model or its state apart
+    at each call takes longer than a small model (0.05 of 0.35 ms for `fashion_mnist_cnn`).
+
+    Args:
+        model: takes a batch, returns arrays with all examples on their first axis.
+        preprocess: as in `predict`.
+        batch_size: how many examples a call will have. Others are possible; this says over how
+            many devices they are cut, see `TrainingConfig.devices`.
+
+    Returns:
+        A function of `x [B, ...]`, compiled once for each shape of `x`. Its outputs are JAX arrays,
+        on their way: what looks at them waits for them.
+    """
+    check_positive(batch_size=batch_size)
+    graphdef, weights = _in_evaluation_mode(model)
+    devices = batch_devices(model, batch_size)
+    leaves, structure = jax.tree.flatten(devices.place(weights))
+
+    def outputs(leaves: list[jax.Array], x: jax.Array) -> Any:
+        evaluating: Any = nnx.merge(graphdef, *jax.tree.unflatten(structure, leaves))
+        return evaluating(preprocess(x))
+
+    compiled = jax.jit(devices.over_rows(outputs))
+    return lambda x: compiled(leaves, devices.place(x))
+
+
 def evaluate(
     model: nnx.Module,
     split: Split,
