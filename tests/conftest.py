@@ -7,13 +7,12 @@ import tempfile
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["MPLBACKEND"] = "Agg"
+# Two devices, so that batches are cut over them as on a machine with several.
+os.environ["JAX_NUM_CPU_DEVICES"] = "2"
 
 import jax
 import pytest
 from hypothesis import settings
-
-# Two devices, so that batches are cut over them as on a machine with several.
-jax.config.update("jax_num_cpu_devices", 2)
 
 # Arrays broadcast by shape, never by rank. Strict dtype promotion as well is borne by our
 # functions but not by optax (its Adam mixes floats and int32), so only tests/functional has it.

@@ -244,7 +244,7 @@ def test_split_cpu_makes_a_device_of_each_core_unless_told_otherwise(variable, d
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, **variable},
+        env={k: v for k, v in os.environ.items() if k != "JAX_NUM_CPU_DEVICES"} | variable,
     )
     assert answer.stdout.split() == [str(devices)]
 
