@@ -13,7 +13,9 @@ from zoo.functional.batch_axis import drawn
 def dropout(key: Array, x: Array, rate: float) -> Array:
     """Zeroes each value with probability `rate` and divides the others by `1 − rate`.
 
-    The expectation of every value is kept, so nothing needs scaling at prediction time.
+    The expectation of every value is kept, so nothing needs scaling at prediction time. What is
+    drawn for a row does not depend on how a batch is cut over devices
+    (`zoo.functional.batch_axis`); then the first axis has to be the batch.
 
     Args:
         key: a JAX random key; the same key drops the same values.

@@ -38,7 +38,8 @@ def batch_norm(
     `y = gamma · (x − μ) / √(σ² + epsilon) + beta`. In training, μ and σ² are the mean and the
     (biased) variance over all axes but the last, and the moving statistics become
     `momentum · old + (1 − momentum) · batch`, as in Keras. Otherwise the moving ones are used
-    and returned unchanged. Statistics are computed in float32 at least.
+    and returned unchanged. Statistics are computed in float32 at least. Of a batch cut over devices
+    they are those of the whole batch (`zoo.functional.batch_axis`).
 
     Args:
         params: `gamma [C]` and `beta [C]`.

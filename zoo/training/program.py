@@ -98,7 +98,7 @@ class Program:
         self._evaluation_graphdef = nnx.graphdef(model)
         if several and config.devices not in (None, 1):
             raise ZooError(
-                f"devices must be 1 or None where several seeds are trained at once, got "
+                "devices must be 1 or None where several seeds are trained at once, got "
                 f"{config.devices}. With how='in_turn' seeds come one after the other."
             )
         self.devices = batch_devices(model, config.batch_size, 1 if several else config.devices)
