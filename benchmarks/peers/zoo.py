@@ -19,6 +19,7 @@ from zoo.training import (
     LabelPaths,
     TrainingConfig,
     fit_seeds,
+    keep_memory,
     predictor,
     split_cpu,
 )
@@ -34,6 +35,7 @@ class Adapter:
         self.material = material
         if device == "cpu":
             split_cpu()  # as every recipe does
+            keep_memory()
         self.device = jax.devices(device)[0]
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))
         set_weights(model, material.weights)

@@ -8,6 +8,7 @@ from zoo.training.history import Epoch, History, columns
 from zoo.training.jobs import Job
 from zoo.training.labels import IndependentLabels, LabelPaths
 from zoo.training.loop import FitResult, NonFiniteLossError, fit
+from zoo.training.memory import keep_memory
 from zoo.training.objective import Classification, Objective
 from zoo.training.seeds import fit_jobs, fit_seeds
 
@@ -29,6 +30,7 @@ __all__ = [
     "fit",
     "fit_jobs",
     "fit_seeds",
+    "keep_memory",
     "predict",
     "predictor",
     "split_cpu",
