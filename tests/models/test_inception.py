@@ -59,6 +59,26 @@ def test_branches_are_joined_in_the_table_s_order(head):
         np.testing.assert_array_equal(outputs["sequence"], positions)
 
 
+def test_means_come_before_convolutions_for_who_looks_and_after_them_else():
+    model = small("inception_v3", include_top=False, until="mixed0")
+    model.eval()
+    x = jax.random.uniform(jax.random.key(0), (2, *SHAPE))
+    outputs = trace(model, x)
+    mean, convolved = outputs["average_pooling2d"], outputs["conv2d_11"]
+    assert (mean.shape[-1], convolved.shape[-1]) == (192, 32)  # as in Keras
+    np.testing.assert_allclose(
+        convolved, mean @ model.conv2d_11.kernel[...][0, 0], rtol=1e-4, atol=1e-5
+    )
+    averaged = []
+    pool = type(model.average_pooling2d)
+    call = pool.__call__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "__call__", lambda self, x: averaged.append(x.shape) or call(self, x))
+        features = jax.jit(lambda x: model(x))(x)
+    assert [shape[-1] for shape in averaged] == [32]
+    np.testing.assert_allclose(features, outputs["mixed0"], atol=1e-5)
+
+
 def test_a_stretch_is_a_part_of_the_whole():
     """Layers keep their names and numbers, so that weights go from the whole into its parts."""
     whole = small("inception_v3", include_top=False, until="mixed1")

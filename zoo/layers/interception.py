@@ -11,6 +11,17 @@ from zoo.layers.layer import Layer
 # (path, layer, the call itself, arguments, keywords) to what the call is to return.
 Handler = Callable[[str, Layer, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
+_open = 0
+
+
+def calls_are_intercepted() -> bool:
+    """Whether somebody looks at the calls of some model's layers now.
+
+    A model that computes by another order of its layers than it is described by follows the
+    description then.
+    """
+    return _open > 0
+
 
 @contextmanager
 def intercepted_calls(
@@ -26,6 +37,7 @@ def intercepted_calls(
         for path, module in nnx.iter_modules(model)
         if isinstance(module, Layer)
     }
+    global _open
     depth = 0
 
     def intercepting(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,9 +63,11 @@ def intercepted_calls(
     own = {key for key in originals if key[1] in vars(key[0])}
     for (kind, method), call in originals.items():
         setattr(kind, method, intercepting(call))
+    _open += 1
     try:
         yield
     finally:
+        _open -= 1
         for (kind, method), call in originals.items():
             if (kind, method) in own:
                 setattr(kind, method, call)
