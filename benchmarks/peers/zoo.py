@@ -24,7 +24,7 @@ from zoo.training import (
     split_cpu,
 )
 from zoo.training.arrays import weights_of
-from zoo.training.devices import batch_devices
+from zoo.training.devices import predicting_devices
 from zoo.training.program import Program, keys_of
 
 
@@ -43,7 +43,7 @@ class Adapter:
         # A single layer is a function, which is not for batches that are cut.
         rows = material.batch if material.group == "models" else 1
         self._predict = predictor(model, batch_size=rows)
-        devices = batch_devices(model, rows)
+        devices = predicting_devices(model, rows)
         self._batches = [devices.place(jnp.asarray(x)) for x, _ in material.batches]
         evaluating = nnx.clone(model)
         evaluating.eval()

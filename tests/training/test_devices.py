@@ -27,7 +27,13 @@ from zoo.training import (
     predictor,
     split_cpu,
 )
-from zoo.training.devices import FEWEST_ROWS, batch_devices
+from zoo.training.devices import (
+    FEWEST_ROWS,
+    FEWEST_ROWS_OF_MANY,
+    MANY_CONVOLUTIONS,
+    predicting_devices,
+    training_devices,
+)
 
 from .conftest import Tiny, blobs, noise
 
@@ -111,10 +117,10 @@ def test_the_trained_model_is_on_one_device(data):
 
 def test_predictions_and_figures_are_those_of_one_device(data, monkeypatch):
     model, (train, _) = Rows(rngs=nnx.Rngs(1)), data
-    assert batch_devices(model, 32).count == 2
+    assert predicting_devices(model, 32).count == 2
     cut = predict(model, train.x, batch_size=32), evaluate(model, train, batch_size=32)
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
-    assert batch_devices(model, 32).count == 1
+    assert predicting_devices(model, 32).count == 1
     whole = predict(model, train.x, batch_size=32), evaluate(model, train, batch_size=32)
     np.testing.assert_allclose(cut[0], whole[0], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(cut[1], whole[1], rtol=1e-5)
@@ -192,19 +198,33 @@ def test_objectives_of_several_labels(data, monkeypatch):
         assert one.history[-1].loss == pytest.approx(two.history[-1].loss, rel=1e-5)
 
 
+def convolutions(count: int) -> nnx.Module:
+    return nnx.Sequential(*(Conv2D(1, 1, 1, rngs=nnx.Rngs(0)) for _ in range(count)))
+
+
 @pytest.mark.parametrize(
-    ("layer", "count"), [(LSTM, 2), (GRU, 2), (SimpleRNN, 1)], ids=["LSTM", "GRU", "SimpleRNN"]
+    ("layer", "to_train"), [(LSTM, 2), (GRU, 2), (SimpleRNN, 1)], ids=["LSTM", "GRU", "SimpleRNN"]
 )
-def test_an_lstm_or_a_gru_has_all_devices(layer, count):
+def test_recurrent_layers_have_all_devices_to_predict_and_some_to_train(layer, to_train):
     model = nnx.Sequential(layer(2, 3, rngs=nnx.Rngs(0)))
-    assert batch_devices(model, 2 * FEWEST_ROWS).count == count
-    assert batch_devices(model, 2 * FEWEST_ROWS - 2).count == 1
-    assert batch_devices(model, 2 * FEWEST_ROWS + 1).count == 1
-    assert batch_devices(model, 2, asked=2).count == 2
+    for devices, count in ((training_devices, to_train), (predicting_devices, 2)):
+        assert devices(model, 2 * FEWEST_ROWS).count == count
+        assert devices(model, 2 * FEWEST_ROWS - 2).count == 1
+        assert devices(model, 2 * FEWEST_ROWS + 1).count == 1
+    assert training_devices(model, 2, asked=2).count == 2
+
+
+@pytest.mark.parametrize("others", [(), (GRU(2, 3, rngs=nnx.Rngs(0)),)], ids=["alone", "and a GRU"])
+def test_many_convolutions_have_all_devices_to_predict_and_one_to_train(others):
+    model = nnx.Sequential(convolutions(MANY_CONVOLUTIONS), *others)
+    assert predicting_devices(model, 2 * FEWEST_ROWS_OF_MANY).count == 2
+    assert predicting_devices(model, 2 * FEWEST_ROWS_OF_MANY - 2).count == 1
+    assert training_devices(model, 256).count == 1
 
 
 def test_other_models_have_one():
-    assert batch_devices(Conv2D(1, 2, 3, rngs=nnx.Rngs(0)), 256).count == 1
+    model = convolutions(MANY_CONVOLUTIONS - 1)
+    assert (predicting_devices(model, 256).count, training_devices(model, 256).count) == (1, 1)
 
 
 @pytest.mark.parametrize(("devices", "batch_size"), [(3, 30), (2, 31)])

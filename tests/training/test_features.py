@@ -61,7 +61,7 @@ def test_every_example_once_in_evaluation_mode(batch_size):
 
 def test_what_was_computed_is_read(monkeypatch):
     first = features()
-    monkeypatch.setattr("zoo.training.features._features", None)
+    monkeypatch.setattr("zoo.training.features._in_batches", None)
     again = features(Encoder())
     np.testing.assert_array_equal(first.x, again.x)
 

@@ -52,7 +52,7 @@ class TrainingConfig:
     """The validation figure that early stopping looks at."""
     devices: int | None = None
     """Devices that share each batch. Without it all of them do for an LSTM or a GRU, if they divide
-    it evenly, else one."""
+    it evenly, else one; `zoo/training/devices.py` says what that gains."""
     checkpoint_seconds: float = 30.0
     """Least time between two checkpoints; a kill loses at most what came since the last one."""
 

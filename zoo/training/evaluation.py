@@ -14,7 +14,7 @@ from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
 from zoo.training.arrays import Weights, weights_of
 from zoo.training.checks import check_arrays, check_split, classes_of
-from zoo.training.devices import BatchDevices, batch_devices
+from zoo.training.devices import BatchDevices, predicting_devices
 from zoo.training.functions import Preprocess
 from zoo.training.objective import Classification, Objective
 
@@ -138,7 +138,7 @@ def predict(
     if len(x) == 0:
         raise ZooError("x must have at least one example, got none.")
     graphdef, weights = _in_evaluation_mode(model)
-    devices = batch_devices(model, min(batch_size, len(x)))
+    devices = predicting_devices(model, min(batch_size, len(x)))
     arrays = devices.place((weights, jnp.asarray(x)))
     outputs = _predictions(graphdef, *arrays, preprocess, batch_size, method, devices)
     return jax.tree.map(np.asarray, outputs)
@@ -167,7 +167,7 @@ def predictor(
     """
     check_positive(batch_size=batch_size)
     graphdef, weights = _in_evaluation_mode(model)
-    devices = batch_devices(model, batch_size)
+    devices = predicting_devices(model, batch_size)
     leaves, structure = jax.tree.flatten(devices.place(weights))
 
     def outputs(leaves: list[jax.Array], x: jax.Array) -> Any:
@@ -198,7 +198,7 @@ def evaluate(
     check_arrays("split", split)
     check_split("split", split, objective, classes_of(model, split, preprocess))
     graphdef, weights = _in_evaluation_mode(model)
-    devices = batch_devices(model, min(batch_size, len(split.y)))
+    devices = predicting_devices(model, min(batch_size, len(split.y)))
     arrays = devices.place((weights, jnp.asarray(split.x), jnp.asarray(split.y)))
     loss, correct = _loss_and_correct(objective, graphdef, *arrays, preprocess, batch_size, devices)
     return Evaluation(float(loss), int(correct) / len(split.y))

@@ -1,6 +1,6 @@
 """What a part of a model that does not learn makes of the data: computed once, kept on disk."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from zoo.data import Split
 from zoo.data.cache import cached, fingerprint
 from zoo.errors import ZooError, check_positive, require
 from zoo.training.arrays import digest, named_arrays
+from zoo.training.evaluation import predictor
 from zoo.training.functions import Preprocess
 
 
@@ -54,24 +55,18 @@ def cached_features(
     )
 
     def compute() -> dict[str, Split]:
-        x = _features(graphdef, state, split.x, preprocess, batch_size, progress)
+        size = min(batch_size, len(split.x))
+        features = predictor(encoder, preprocess=preprocess, batch_size=size)
+        x = _in_batches(features, split.x, size, progress)
         return {"features": Split(x, split.y)}
 
     return cached(f"features-{key}", compute)["features"]
 
 
-def _features(
-    graphdef: Any, state: Any, x: np.ndarray, preprocess: Preprocess, size: int, progress: bool
+def _in_batches(
+    function: Callable[[np.ndarray], jax.Array], x: np.ndarray, size: int, progress: bool
 ) -> np.ndarray:
-    size = min(size, len(x))
-
-    @jax.jit
-    def forward(state: Any, batch: jax.Array) -> jax.Array:
-        return nnx.merge(graphdef, state)(preprocess(batch)).astype(jnp.float16)
-
-    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
-    batch = jax.ShapeDtypeStruct((size, *x.shape[1:]), dtype)
-    shape = jax.eval_shape(forward, state, batch).shape[1:]
+    shape = jax.eval_shape(function, x[:size]).shape[1:]
     features = np.empty((len(x), *shape), np.float16)
     bar = require("tqdm", "data").tqdm(
         total=len(x), desc="features", unit="example", disable=None if progress else True
@@ -80,7 +75,7 @@ def _features(
         for start in range(0, len(x), size):
             # The last batch reaches back, so that one shape is compiled.
             begin = min(start, len(x) - size)
-            features[begin : begin + size] = forward(state, x[begin : begin + size])
+            features[begin : begin + size] = function(x[begin : begin + size]).astype(jnp.float16)
             bar.update(min(size, len(x) - start))
     if not np.isfinite(features).all():
         raise ZooError("features must be finite and fit into 16 bits, got NaN or infinity.")

@@ -20,7 +20,7 @@ from zoo.errors import ZooError
 from zoo.functional.batch_axis import BATCH_AXIS, own_rows
 from zoo.training.arrays import Arrays, Weights, digest, weights_of
 from zoo.training.config import TrainingConfig
-from zoo.training.devices import batch_devices
+from zoo.training.devices import training_devices
 from zoo.training.evaluation import EVALUATION_BATCH, loss_and_correct
 from zoo.training.functions import Augment, Preprocess
 from zoo.training.objective import Objective, penalty
@@ -101,7 +101,7 @@ class Program:
                 "devices must be 1 or None where several seeds are trained at once, got "
                 f"{config.devices}. With how='in_turn' seeds come one after the other."
             )
-        self.devices = batch_devices(model, config.batch_size, 1 if several else config.devices)
+        self.devices = training_devices(model, config.batch_size, 1 if several else config.devices)
         place = self.devices.place
         self.train = place(_on_device(train))
         self.validation = None if validation is None else place(_on_device(validation))
