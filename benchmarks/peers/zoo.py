@@ -44,7 +44,7 @@ class Adapter:
         rows = material.batch if material.group == "models" else 1
         self._predict = predictor(model, batch_size=rows)
         devices = predicting_devices(model, rows)
-        self._batches = [devices.place(jnp.asarray(x)) for x, _ in material.batches]
+        self._batches = [devices.place_rows(jnp.asarray(x)) for x, _ in material.batches]
         evaluating = nnx.clone(model)
         evaluating.eval()
         graphdef, self._weights = nnx.graphdef(evaluating), weights_of(evaluating)

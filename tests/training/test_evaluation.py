@@ -1,9 +1,12 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
 from zoo.errors import ZooError
 from zoo.training import evaluate, predict, predictor
+from zoo.training.evaluation import AT_ONCE, LARGE_ROW, few_at_a_time
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 36, 37, 100])
@@ -37,6 +40,30 @@ def test_a_predictor_is_for_many_calls(model, validation):
     assert not model.dropout.deterministic
     with pytest.raises(ZooError, match="batch_size must be a positive integer, got 0"):
         predictor(model, batch_size=0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rows", "at_once"),
+    [
+        (LARGE_ROW, 3 * AT_ONCE, AT_ONCE),
+        (LARGE_ROW, 13, 1),
+        (LARGE_ROW, 3, 3),
+        (LARGE_ROW - 1, 3 * AT_ONCE, 3 * AT_ONCE),
+    ],
+    ids=["large", "a prime number of them", "few", "not large"],
+)
+def test_large_examples_are_computed_a_few_at_a_time(numbers, rows, at_once):
+    seen = []
+
+    def sums(x):
+        seen.append(x.shape[0])
+        return x.sum(axis=1), {"first": x[:, :1]}
+
+    x = jnp.arange(rows * numbers, dtype=jnp.float32).reshape(rows, numbers) / numbers
+    total, parts = jax.jit(few_at_a_time(sums))(x)
+    assert set(seen) == {at_once}
+    np.testing.assert_allclose(total, x.sum(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(parts["first"], x[:, :1])
 
 
 def test_nothing_to_predict(model, validation):

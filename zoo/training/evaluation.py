@@ -12,6 +12,7 @@ from jax import lax
 
 from zoo.data import Split, unit_range
 from zoo.errors import ZooError, check_positive
+from zoo.functional.batch_axis import BATCH_AXIS, batch_is_cut
 from zoo.training.arrays import Weights, weights_of
 from zoo.training.checks import check_arrays, check_split, classes_of
 from zoo.training.devices import BatchDevices, predicting_devices
@@ -19,6 +20,8 @@ from zoo.training.functions import Preprocess
 from zoo.training.objective import Classification, Objective
 
 EVALUATION_BATCH = 256
+# Examples of at least so many numbers are computed so many at a time, see `few_at_a_time`.
+LARGE_ROW, AT_ONCE = 2**14, 8
 
 
 class Evaluation(NamedTuple):
@@ -26,6 +29,37 @@ class Evaluation(NamedTuple):
 
     loss: float
     accuracy: float
+
+
+def few_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function(*arrays)` of arrays `[B, ...]`, on a CPU of large rows a few at a time.
+
+    What layers make of a few large images stays in a cache, of many it does not. Milliseconds of a
+    prediction of 32 images, two cores of an AMD EPYC, jax 0.10.2, in brackets with a device each:
+
+    | model, images | all at once | 8 (4 a device) |
+    | --- | --- | --- |
+    | inception_a_gru, 299×299 | 882 (929) | 836 (774) |
+    | 224×224 | 481 (518) | 401 (333) |
+    | 149×149 | 216 (200) | 173 (132) |
+    | 75×75 | 54 (32) | 32 (30) |
+    | inception_v3, 299×299 | (1053) | (963) |
+    | 160×160 | (237) | (236) |
+    | cifar10_cnn, 64 of 32×32 | 4.7 (6.0) | 5.6 (5.2) |
+    """
+
+    def of_arrays(*arrays: jax.Array) -> Any:
+        rows = arrays[0].shape[0]
+        large = arrays[0].size >= LARGE_ROW * rows
+        most = max(1, AT_ONCE // (lax.axis_size(BATCH_AXIS) if batch_is_cut() else 1))
+        few = max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)
+        if few == rows or not large or jax.default_backend() != "cpu":
+            return function(*arrays)
+        in_pieces = [array.reshape(-1, few, *array.shape[1:]) for array in arrays]
+        outputs = lax.map(lambda piece: function(*piece), in_pieces)
+        return jax.tree.map(lambda leaf: leaf.reshape(rows, *leaf.shape[2:]), outputs)
+
+    return of_arrays
 
 
 def outputs_of(
@@ -78,7 +112,8 @@ def loss_and_correct(
     key = jax.random.key(0)
 
     def call(model: nnx.Module, x: jax.Array, y: jax.Array) -> Any:
-        return objective.outputs(model, preprocess(x), y, key)
+        outputs = few_at_a_time(lambda x, y: objective.outputs(model, x, y, key))
+        return outputs(preprocess(x), y)
 
     outputs = outputs_of(call, graphdef, weights, (x, y), batch_size, devices)
     return jnp.mean(objective.losses(outputs, y)), jnp.sum(objective.correct(outputs, y))
@@ -100,7 +135,7 @@ def _predictions(
     devices: BatchDevices,
 ) -> Any:
     def call(model: nnx.Module, x: jax.Array) -> Any:
-        return getattr(model, method)(preprocess(x))
+        return few_at_a_time(getattr(model, method))(preprocess(x))
 
     return outputs_of(call, graphdef, weights, (x,), batch_size, devices)
 
@@ -172,10 +207,10 @@ def predictor(
 
     def outputs(leaves: list[jax.Array], x: jax.Array) -> Any:
         evaluating: Any = nnx.merge(graphdef, *jax.tree.unflatten(structure, leaves))
-        return evaluating(preprocess(x))
+        return few_at_a_time(evaluating)(preprocess(x))
 
     compiled = jax.jit(devices.over_rows(outputs))
-    return lambda x: compiled(leaves, devices.place(x))
+    return lambda x: compiled(leaves, devices.place_rows(x))
 
 
 def evaluate(
