@@ -5,7 +5,7 @@ import os
 import platform
 
 # Their numbers in glibc's malloc.h; see `man mallopt`.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
 def keep_memory() -> None:
@@ -24,3 +24,4 @@ def keep_memory() -> None:
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(_MMAP_MAX, 0)  # no array is a mapping of its own
     mallopt(_TRIM_THRESHOLD, -1)  # and none is cut off the end of the heap: -1 is never
+    mallopt(_ARENA_MAX, 1)  # heaps of threads are handed back as a whole: there are none
