@@ -34,7 +34,8 @@ class Adapter:
     def __init__(self, material: Material, device: str):
         self.material = material
         if device == "cpu":
-            split_cpu()  # as every recipe does
+            # As every recipe does.
+            split_cpu()
             keep_memory()
         self.device = jax.devices(device)[0]
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))

@@ -32,12 +32,12 @@ def intercepted_calls(
     Python looks `__call__` up on the class, so that is where the handler stands meanwhile.
     Layers inside a layer (as in `Bidirectional`) are that layer's own business.
     """
+    global _open
     layers = {
         id(module): (".".join(map(str, path)), module)
         for path, module in nnx.iter_modules(model)
         if isinstance(module, Layer)
     }
-    global _open
     depth = 0
 
     def intercepting(call: Callable[..., Any]) -> Callable[..., Any]:

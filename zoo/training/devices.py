@@ -38,7 +38,7 @@ def split_cpu(devices: int | None = None) -> None:
     not been called), else as many as this process has cores.
 
     Training with LSTMs and GRUs then cuts each batch over them (see `TrainingConfig.devices`), and
-    so do predictions with recurrent layers or very many convolutions, which is faster: the small
+    so do predictions with recurrent layers or many convolutions, which is faster: the small
     operations of a program run one by one, so that a recurrence has one core at a time, while each
     device runs its part of a batch on its own. Everything else runs on the first device, which
     still has all cores for what is large.
@@ -150,7 +150,7 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     local = jax.local_devices()
     if asked is None:
         gains = _has(model, LSTM | GRU) and not _is_deep(model)
-        return _as_many_as_divide(batch_size, FEWEST_ROWS if gains else None)
+        return _as_many_as_divide(batch_size, FEWEST_ROWS) if gains else _first(1)
     if asked > len(local) or batch_size % asked:
         raise ZooError(
             f"devices must divide batch_size={batch_size} and be at most {len(local)}, as many as "
@@ -189,7 +189,7 @@ def predicting_devices(model: nnx.Module, batch_size: int) -> BatchDevices:
     if _is_deep(model):
         return _as_many_as_divide(batch_size, FEWEST_ROWS_OF_MANY)
     gains = _has(model, SimpleRNN | LSTM | GRU)
-    return _as_many_as_divide(batch_size, FEWEST_ROWS if gains else None)
+    return _as_many_as_divide(batch_size, FEWEST_ROWS) if gains else _first(1)
 
 
 def _has(model: nnx.Module, kind: Any) -> bool:
@@ -201,10 +201,15 @@ def _is_deep(model: nnx.Module) -> bool:
     return convolutions >= MANY_CONVOLUTIONS
 
 
-def _as_many_as_divide(batch_size: int, fewest_rows: int | None) -> BatchDevices:
-    """As many devices as divide a batch, with so many rows each at least; one for None."""
-    most = 1 if fewest_rows is None else min(len(jax.local_devices()), batch_size // fewest_rows)
-    return _first(max((n for n in range(1, most + 1) if batch_size % n == 0), default=1))
+def _as_many_as_divide(batch_size: int, fewest_rows: int) -> BatchDevices:
+    """As many devices as divide a batch, with so many rows each at least, or one."""
+    most = min(len(jax.local_devices()), batch_size // fewest_rows)
+    return _first(largest_divisor(batch_size, most))
+
+
+def largest_divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is at most `most`; 1 where that is less."""
+    return max((n for n in range(1, most + 1) if number % n == 0), default=1)
 
 
 def _first(count: int) -> BatchDevices:
