@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zoo.errors import ZooError, message_of, require
-from zoo.training import keep_memory, split_cpu
+from zoo.training import keep_memory, split_cpu, widen_vectors
 
 Options = TypeVar("Options")
 
@@ -22,8 +22,8 @@ def run_command(
     `options` is a dataclass, or a union of them, which are subcommands then. A first word that is
     among `commands` has a function and options of its own instead.
 
-    Each core of a CPU is a device of JAX then, and freed memory is kept: see `split_cpu` and
-    `keep_memory` of `zoo.training`.
+    Each core of a CPU is a device of JAX then, freed memory is kept, and vectors are as wide as the
+    CPU has them: see `split_cpu`, `keep_memory` and `widen_vectors` of `zoo.training`.
 
     What a user can mend ends with one message and status 2, without a traceback; an interrupt
     from the keyboard with status 130. Everything else is a bug and shows its traceback.
@@ -37,6 +37,7 @@ def run_command(
     try:
         split_cpu()
         keep_memory()
+        widen_vectors()
         call(require("tyro", "recipes").cli(asked, args=words, prog=program, description=about))
     except (ZooError, OSError) as error:
         sys.exit(_failure(message_of(error), 2))

@@ -22,6 +22,7 @@ from zoo.training import (
     keep_memory,
     predictor,
     split_cpu,
+    widen_vectors,
 )
 from zoo.training.arrays import weights_of
 from zoo.training.devices import predicting_devices
@@ -37,6 +38,7 @@ class Adapter:
             # As every recipe does.
             split_cpu()
             keep_memory()
+            widen_vectors()
         self.device = jax.devices(device)[0]
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))
         set_weights(model, material.weights)

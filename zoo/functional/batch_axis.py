@@ -9,6 +9,7 @@ chance are made for the whole batch, of which a device takes those of its own ro
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from zoo.functional._arrays import Array
@@ -43,6 +44,8 @@ def mean_and_variance(mean: Array, variance: Array) -> tuple[Array, Array]:
     """
     if not batch_is_cut():
         return mean, variance
-    means, variances = lax.all_gather((mean, variance), BATCH_AXIS)
+    # As one array, for the devices wait for each other once for each.
+    both = lax.all_gather(jnp.concatenate((mean, variance)), BATCH_AXIS)
+    means, variances = jnp.split(both, 2, axis=1)
     mean = means.mean(axis=0)
     return mean, (variances + lax.square(means - mean[None])).mean(axis=0)

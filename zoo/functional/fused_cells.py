@@ -2,15 +2,15 @@
 
 A step of each layer is written here as
 
-`z = [x_t, 1, h] · weights`, `gates = functions(z)` (one function for each block of H columns),
-`state' = mix(gates, state)`,
+`z = [x_t, 1, h] · weights`, `gates = functions(scales · z)` (one function and one number for each
+block of H columns), `state' = mix(gates, state)`,
 
 where `weights` is made of the layer's own kernel, bias and recurrent kernel. A sigmoid is
-`σ(z) = ½ · tanh(½ · z) + ½`: the inner half is multiplied into the weights once, so that in the
-loop all gates with a sigmoid or a tanh are one tanh over neighbouring columns.
+`σ(z) = ½ · tanh(½ · z) + ½`, so that all gates with a sigmoid or a tanh are one tanh over
+neighbouring columns.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
@@ -31,6 +31,8 @@ class Cell(NamedTuple):
     """The parameters as `[in + 1 + H, blocks · H]` (without the 1 where there is no bias)."""
     functions: tuple[str, ...]
     """The activation of each block of H columns, by name."""
+    scales: tuple[float, ...]
+    """What each block of the sums is multiplied by before that."""
     mix: Callable[[Blocks, Blocks], Blocks]
     """`(gates, state)` to the new state, whose first part is the output."""
 
@@ -38,32 +40,40 @@ class Cell(NamedTuple):
 @cache
 def simple_rnn_cell(activation: str) -> Cell:
     """`simple_rnn_step`: one block, which is the new state."""
-    return Cell(_stacked, (activation,), lambda gates, _: gates)
+    return Cell(_stacked, (activation,), (1.0,), lambda gates, _: gates)
 
 
 @cache
 def lstm_cell(activation: str, recurrent_activation: str) -> Cell:
-    """`lstm_step`, with the blocks in the order i, f, o, g."""
+    """`lstm_step`, with the blocks i, f, g, o if all have one function, else i, f, o, g.
+
+    In the first case, the usual one, the loop has the layer's own weights. Scaled or in another
+    order they would be written anew for each batch, in small operations that XLA spreads over
+    threads: predicting 128 images with `mnist_lstm` on two devices took 2.7 instead of 1.8 ms.
+    """
     phi = activation_named(activation)
     gate, scale, opened = _gate(recurrent_activation)
+    order = (0, 1, 2, 3) if gate == activation else (0, 1, 3, 2)  # Its own inverse.
 
     def weights(params: RecurrentParams) -> Array:
-        i, f, g, o = jnp.split(_stacked(params), 4, axis=1)
-        return _scaled((i, f, o, g), (scale, scale, scale, 1))
+        stacked = _stacked(params)
+        return stacked if order == (0, 1, 2, 3) else _blocks(stacked, params.units, order)
 
     def mix(gates: Blocks, state: Blocks) -> Blocks:
-        i, f, o, g = gates
+        i, f, g, o = (gates[k] for k in order)
         c = opened(f) * state[1] + opened(i) * g
         return opened(o) * phi(c), c
 
-    return Cell(weights, (gate, gate, gate, activation), mix)
+    functions, scales = (gate, gate, activation, gate), (scale, scale, 1.0, scale)
+    return Cell(weights, tuple(functions[k] for k in order), tuple(scales[k] for k in order), mix)
 
 
 @cache
 def gru_cell(activation: str, recurrent_activation: str) -> Cell:
     """`gru_step` with `reset_after`, with the blocks x, z, r, h.
 
-    Blocks x and h are what x alone and h alone add to the candidate.
+    Blocks x and h are what x alone and h alone add to the candidate. The weights are written anew
+    in any case, so they are scaled then: in the loop it took 5 % of a training step.
     """
     phi = activation_named(activation)
     gate, scale, opened = _gate(recurrent_activation)
@@ -78,14 +88,15 @@ def gru_cell(activation: str, recurrent_activation: str) -> Cell:
             of_x, of_h = (jnp.asarray(row)[None] for row in params.bias)
             of_both = _blocks(of_x, units, (2, 0, 1, None)) + _blocks(of_h, units, (None, 0, 1, 2))
             rows.insert(1, of_both)
-        return _scaled(jnp.split(jnp.concatenate(rows), 4, axis=1), (1, scale, scale, 1))
+        scales = np.repeat(np.array((1, scale, scale, 1)), units)[None]
+        return jnp.concatenate(rows) * jnp.asarray(scales, params.kernel.dtype)
 
     def mix(gates: Blocks, state: Blocks) -> Blocks:
         x, z, r, h = gates
         kept = opened(z)
         return (kept * state[0] + (1 - kept) * phi(x + opened(r) * h),)
 
-    return Cell(weights, ("linear", gate, gate, "linear"), mix)
+    return Cell(weights, ("linear", gate, gate, "linear"), (1.0, 1.0, 1.0, 1.0), mix)
 
 
 def _blocks(weights: Array, units: int, order: tuple[int | None, ...]) -> Array:
@@ -93,12 +104,6 @@ def _blocks(weights: Array, units: int, order: tuple[int | None, ...]) -> Array:
     blocks = [weights[:, start : start + units] for start in range(0, weights.shape[1], units)]
     nothing = jnp.zeros_like(blocks[0])
     return jnp.concatenate([nothing if k is None else blocks[k] for k in order], axis=1)
-
-
-def _scaled(blocks: Sequence[Array], scales: tuple[float, ...]) -> Array:
-    """Blocks side by side, each times its number; in one go, for there is less to compile."""
-    row = np.repeat(np.array(scales), blocks[0].shape[1])
-    return jnp.concatenate(blocks, axis=1) * jnp.asarray(row, blocks[0].dtype)[None]
 
 
 def _stacked(params: RecurrentParams) -> Array:
@@ -109,7 +114,7 @@ def _stacked(params: RecurrentParams) -> Array:
 
 
 def _gate(name: str) -> tuple[str, float, Callable[[Array], Array]]:
-    """The function of a gate's block, what its weights are multiplied by, and what comes after."""
+    """The function of a gate's block, what its sums are multiplied by, and what comes after."""
     if name == "sigmoid":
         return "tanh", 0.5, lambda gate: 0.5 * gate + 0.5
     return name, 1.0, lambda gate: gate

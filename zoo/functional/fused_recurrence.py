@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from zoo.functional._arrays import Array, at_least_float32, varying_alike
@@ -194,6 +195,9 @@ _run.defvjp(_run_and_keep, _derivative)
 
 def _advance(cell: Cell, axis: int, z: Array, state: Blocks, keep: Array | None) -> Blocks:
     """The state after a step, from its sums; features are along `axis`."""
+    if set(cell.scales) != {1.0}:
+        scales = np.repeat(np.array(cell.scales), z.shape[axis] // len(cell.scales))
+        z = z * jnp.asarray(np.expand_dims(scales, 1 - axis), z.dtype)
     runs = [(name, len(list(group))) for name, group in groupby(cell.functions)]
     pieces = _split(z, tuple(blocks for _, blocks in runs), axis)
     gates: list[Array] = []

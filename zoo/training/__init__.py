@@ -11,6 +11,7 @@ from zoo.training.loop import FitResult, NonFiniteLossError, fit
 from zoo.training.memory import keep_memory
 from zoo.training.objective import Classification, Objective
 from zoo.training.seeds import fit_jobs, fit_seeds
+from zoo.training.vectors import widen_vectors
 
 __all__ = [
     "Classification",
@@ -34,4 +35,5 @@ __all__ = [
     "predict",
     "predictor",
     "split_cpu",
+    "widen_vectors",
 ]

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import lax
+from jax.flatten_util import ravel_pytree
 
 from zoo.data import Split
 from zoo.errors import ZooError
@@ -280,7 +281,10 @@ def _of_whole_batch(means: Any, correct: jax.Array) -> tuple[Any, jax.Array]:
         for i, leaf in enumerate(leaves)
         if jnp.issubdtype(leaf.dtype, jnp.floating)
     }
-    sums, correct = lax.psum((parts, correct.astype(jnp.float32)), BATCH_AXIS)
+    # As one array, for the devices of a CPU wait for each other once for each: 0.5 of 7.5 ms of a
+    # training step of `mnist_lstm`.
+    flat, unflattened = ravel_pytree((parts, correct.astype(jnp.float32)))
+    sums, correct = unflattened(lax.psum(flat, BATCH_AXIS))
     leaves = [sums.get(i, leaf) for i, leaf in enumerate(leaves)]
     return jax.tree.unflatten(structure, leaves), correct
 
