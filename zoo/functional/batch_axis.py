@@ -38,7 +38,7 @@ def drawn(draw: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...]) -> A
 
 
 def mean_and_variance(mean: Array, variance: Array) -> tuple[Array, Array]:
-    """Of the whole batch, from those of this device's rows; without a cut, the same.
+    """Of the whole batch, `[C]` each, from those of this device's rows; without a cut, the same.
 
     `σ² = mean over the devices of (σ_d² + (μ_d − μ)²)`, from one exchange of both.
     """

@@ -49,7 +49,7 @@ def lstm_cell(activation: str, recurrent_activation: str) -> Cell:
 
     In the first case, the usual one, the loop has the layer's own weights. Scaled or in another
     order they would be written anew for each batch, in small operations that XLA spreads over
-    threads: predicting 128 images with `mnist_lstm` on two devices took 2.7 instead of 1.8 ms.
+    threads: predicting 128 images with `mnist_lstm` on two devices took 2.8 instead of 1.9 ms.
     """
     phi = activation_named(activation)
     gate, scale, opened = _gate(recurrent_activation)
@@ -73,7 +73,8 @@ def gru_cell(activation: str, recurrent_activation: str) -> Cell:
     """`gru_step` with `reset_after`, with the blocks x, z, r, h.
 
     Blocks x and h are what x alone and h alone add to the candidate. The weights are written anew
-    in any case, so they are scaled then: in the loop it took 5 % of a training step.
+    in any case, so they are scaled then: in the loop, a gradient (batch 64, T = 512, 16 units) took
+    13.6 instead of 12.8 ms.
     """
     phi = activation_named(activation)
     gate, scale, opened = _gate(recurrent_activation)

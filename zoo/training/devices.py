@@ -122,7 +122,7 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
 
     By default one, or where the model has an LSTM or a GRU as many of the local ones as divide a
     batch evenly, with `FEWEST_ROWS` each; but one where it has `MANY_CONVOLUTIONS`. Milliseconds of
-    a training step on the two cores of an AMD EPYC, jax 0.10.2:
+    a training step on the two cores of an AMD EPYC, jax 0.10.2, before vectors were widened:
 
     | model (batch) | one device | two | ratio |
     | --- | --- | --- | --- |
@@ -164,7 +164,8 @@ def predicting_devices(model: nnx.Module, batch_size: int) -> BatchDevices:
 
     One, or where the model has a recurrent layer or `MANY_CONVOLUTIONS` as many of the local ones
     as divide a batch evenly, with `FEWEST_ROWS` each, of many convolutions `FEWEST_ROWS_OF_MANY`.
-    Milliseconds of a prediction on the two cores of an AMD EPYC, jax 0.10.2:
+    Milliseconds of a prediction on the two cores of an AMD EPYC, jax 0.10.2, before vectors were
+    widened and an LSTM's loop had its own weights:
 
     | model (batch) | one device | two | ratio |
     | --- | --- | --- | --- |
