@@ -25,7 +25,8 @@ def fastest_way(params: RecurrentParams, x: Array, *activations: str) -> Way:
       that XLA's CPU runtime runs on several cores.
 
     Milliseconds of a gradient step (forward and backward, in a compiled loop of such steps, by the
-    input too where it says so), two cores of an AMD EPYC, vectors of 256 bits, jax 0.10.2, tanh, float32:
+    input too where it says so), two cores of an AMD EPYC, vectors of 256 bits, jax 0.10.2, tanh,
+    float32:
 
     | layer, B, T, in, H | scan | by_units | by_rows |
     | --- | --- | --- | --- |

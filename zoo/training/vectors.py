@@ -9,8 +9,9 @@ def widen_vectors() -> None:
     """Lets XLA use vectors of 512 bits where the CPU has them (AVX-512); elsewhere nothing changes.
 
     As it comes, XLA keeps to 256 bits, since older Intel processors lower their clock for wider
-    ones (https://github.com/llvm/llvm-project/issues/102047); none was measured here. Four models trained for 30 steps with either had the same weights, bit for bit.
-    Microseconds for 64·512 numbers on one core of an AMD EPYC (Zen 5), jax 0.10.2:
+    ones (https://github.com/llvm/llvm-project/issues/102047); none of those was measured. Four
+    models trained for 30 steps with either had the same weights, bit for bit. Microseconds for
+    64·512 numbers on one core of an AMD EPYC (Zen 5), jax 0.10.2:
 
     | | 256 bits | 512 bits |
     | --- | --- | --- |
