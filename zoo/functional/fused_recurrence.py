@@ -13,7 +13,6 @@ of the derivative, for both passes are plain JAX. A forward-mode derivative (`ja
 
 from collections.abc import Callable
 from functools import partial
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import jax
@@ -195,47 +194,69 @@ _run.defvjp(_run_and_keep, _derivative)
 
 def _advance(cell: Cell, axis: int, z: Array, state: Blocks, keep: Array | None) -> Blocks:
     """The state after a step, from its sums; features are along `axis`."""
-    if set(cell.scales) != {1.0}:
-        scales = np.repeat(np.array(cell.scales), z.shape[axis] // len(cell.scales))
-        z = z * jnp.asarray(np.expand_dims(scales, 1 - axis), z.dtype)
-    runs = [(name, len(list(group))) for name, group in groupby(cell.functions)]
-    pieces = _split(z, tuple(blocks for _, blocks in runs), axis)
-    gates: list[Array] = []
-    for (name, blocks), piece in zip(runs, pieces, strict=True):
-        gates += _split(activation_named(name)(piece), (1,) * blocks, axis)
-    stepped = cell.mix(tuple(gates), state)
+    stepped = cell.mix(_gates(cell, axis, z), state)
     if keep is None:
         return stepped
     return tuple(jnp.where(keep, new, old) for new, old in zip(stepped, state, strict=True))
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _split(a: Array, parts: tuple[int, ...], axis: int) -> Blocks:
-    """`a` cut along an axis into pieces whose lengths are as these numbers.
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _gates(cell: Cell, axis: int, z: Array) -> Blocks:
+    """The blocks of gates, from their sums.
 
-    The derivative writes the pieces into one array. JAX's own would join them, which XLA's CPU
-    compiler does number by number: a fifth of a training step of a small LSTM.
+    The function of most blocks is computed at once from its first block to its last, and the
+    result is not used where a block between them has another (g of an LSTM with relu): block by
+    block, a forward pass of such a layer (batch 32, T = 28, 28 inputs, 128 units) took 2.4 instead
+    of 1.6 ms.
     """
-    if len(parts) == 1:
-        return (a,)
-    one = a.shape[axis] // sum(parts)
-    return tuple(lax.split(a, [one * part for part in parts], axis))
+    return _gates_and_keep(cell, axis, z)[0]
 
 
-def _split_and_keep(a: Array, parts: tuple[int, ...], axis: int) -> tuple[Blocks, None]:
-    return _split(a, parts, axis), None
+def _gates_and_keep(cell: Cell, axis: int, z: Array) -> tuple[Blocks, tuple[Blocks, Blocks]]:
+    names, size = cell.functions, z.shape[axis] // len(cell.functions)
+    if set(cell.scales) != {1.0}:
+        scales = np.expand_dims(np.repeat(np.array(cell.scales), size), 1 - axis)
+        z = z * jnp.asarray(scales, z.dtype)
+    sums = _blocks(z, size, axis)
+    first, last = names.index(cell.gate), len(names) - names[::-1].index(cell.gate)
+    piece = lax.slice_in_dim(z, first * size, last * size, axis=axis)
+    at_once = _blocks(activation_named(cell.gate)(piece), size, axis)
+    gates = tuple(
+        at_once[k - first] if name == cell.gate else activation_named(name)(sums[k])
+        for k, name in enumerate(names)
+    )
+    return gates, (sums, gates)
 
 
-def _write(parts: tuple[int, ...], axis: int, _: None, pieces: Blocks) -> tuple[Array]:
-    if len(parts) == 1:
-        return (pieces[0],)
-    shape = list(pieces[0].shape)
-    shape[axis] = sum(piece.shape[axis] for piece in pieces)
-    whole, start = jnp.zeros(shape, pieces[0].dtype), 0
-    for piece in pieces:
-        whole = lax.dynamic_update_slice_in_dim(whole, piece, start, axis)
-        start += piece.shape[axis]
-    return (whole,)
+def _derivative_of_gates(
+    cell: Cell, axis: int, kept: tuple[Blocks, Blocks], of_gates: Blocks
+) -> tuple[Array]:
+    """Writes the blocks into one array.
+
+    JAX's own derivative would join them, which XLA's CPU compiler does number by number: a fifth
+    of a training step of a small LSTM.
+    """
+    blocks = []
+    for name, scale, z, gate, of_gate in zip(
+        cell.functions, cell.scales, *kept, of_gates, strict=True
+    ):
+        if name == "tanh":  # by what it came to, not computed again
+            blocks.append(scale * of_gate * (1 - lax.square(gate)))
+        else:
+            blocks.append(scale * jax.vjp(activation_named(name), z)[1](of_gate)[0])
+    if len(blocks) == 1:
+        return (blocks[0],)
+    shape, size = list(blocks[0].shape), blocks[0].shape[axis]
+    shape[axis] *= len(blocks)
+    of_z = jnp.zeros(shape, blocks[0].dtype)
+    for k, block in enumerate(blocks):
+        of_z = lax.dynamic_update_slice_in_dim(of_z, block, k * size, axis)
+    return (of_z,)
 
 
-_split.defvjp(_split_and_keep, _write)
+_gates.defvjp(_gates_and_keep, _derivative_of_gates)
+
+
+def _blocks(a: Array, size: int, axis: int) -> Blocks:
+    """`a` cut along an axis into pieces of one size."""
+    return tuple(lax.split(a, [size] * (a.shape[axis] // size), axis))
