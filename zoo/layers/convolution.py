@@ -7,8 +7,11 @@ from zoo import functional as F
 from zoo.errors import ZooError, check_positive
 from zoo.functional._arrays import pair
 from zoo.functional.convolution import check_padding
+from zoo.functional.pooling import max_pool2d_of_relu
 from zoo.layers.core import glorot_uniform, zeros
+from zoo.layers.interception import calls_are_intercepted
 from zoo.layers.layer import Layer
+from zoo.layers.pooling import MaxPooling2D
 
 
 class Conv2D(Layer):
@@ -64,15 +67,30 @@ class Conv2D(Layer):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[B, H, W, in_features]` to `[B, H', W', filters]`."""
-        y = F.conv2d(
-            self.params,
+        return F.activation(self.activation)(self._convolved(self.params, x))
+
+    def max_pooled(self, pool: Layer, x: jax.Array) -> jax.Array:
+        """`pool(self(x))`, for a `MaxPooling2D` by `max_pool2d_of_relu`."""
+        bias = self.params.bias
+        if (
+            not isinstance(pool, MaxPooling2D)
+            or self.activation != "relu"
+            or bias is None
+            or calls_are_intercepted()
+        ):
+            return pool(self(x))
+        y = self._convolved(F.ConvParams(self.kernel[...]), x)
+        return max_pool2d_of_relu(y, bias, pool.pool_size, pool.strides, pool.padding)
+
+    def _convolved(self, params: F.ConvParams, x: jax.Array) -> jax.Array:
+        return F.conv2d(
+            params,
             x,
             strides=self.strides,
             padding=self.padding,
             dilation=self.dilation_rate,
             groups=self.groups,
         )
-        return F.activation(self.activation)(y)
 
 
 class Conv1D(Layer):

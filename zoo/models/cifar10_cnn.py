@@ -146,6 +146,7 @@ class _Block(nnx.Module):
         self.dropout = Dropout(config.block_dropout, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        for convolution in self.convolutions:
+        *convolutions, last = self.convolutions
+        for convolution in convolutions:
             x = convolution(x)
-        return self.dropout(self.pool(x))
+        return self.dropout(last.max_pooled(self.pool, x))

@@ -64,7 +64,7 @@ class FashionMNISTCNN(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Images `[B, H, W, C]` to logits `[B, classes]`."""
         check_images(x, self.config.input_shape)
-        x = self.flatten(self.pool(self.conv(x)))
+        x = self.flatten(self.conv.max_pooled(self.pool, x))
         x = self.dropout_1(self.dense_1(x))
         x = self.dropout_2(self.dense_2(x))
         return self.logits(x)
