@@ -13,10 +13,12 @@ import zoo.functional as F
 from tests.functional import reference
 from tests.functional.cases import BATCH, LAYERS, MASK, STEPS, UNITS, Layer, cast, sequences
 from tests.functional.tolerances import TOLERANCES, assert_close
+from zoo.functional.activations import DERIVATIVES_BY_VALUE
 from zoo.functional.fused_cells import Cell, gru_cell, lstm_cell, simple_rnn_cell
 from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import scan_time
 from zoo.functional.recurrence_ways import fastest_way
+from zoo.functional.wide_gru import Options, wide_gru
 
 CELLS: dict[str, Callable[..., Cell]] = {
     "simple_rnn": simple_rnn_cell,
@@ -40,6 +42,10 @@ class Case(NamedTuple):
 
     def fused(self, inputs: Any, mask: Any, reverse: bool, **activations: str) -> Any:
         params, x, state = inputs
+        if self == WIDE_GRU:
+            names = {"activation": "tanh", "recurrent_activation": "sigmoid"} | activations
+            options = Options(*names.values(), reverse)
+            return wide_gru(params, state, x, mask=mask, options=options)
         start = self.layer.as_tuple(state)
         outputs, last = fused_recurrence(
             self.cell(**activations), params, start, x, mask=mask, reverse=reverse, way=self.way
@@ -62,14 +68,13 @@ class Case(NamedTuple):
         return self.layer.params(rng, bias), sequences(rng), self.layer.state(rng)
 
 
+WIDE_GRU = Case(LAYERS[2], "by_rows")
 cases = pytest.mark.parametrize(
     "case",
     [Case(layer, way) for layer in LAYERS[:3] for way in ("by_units", "by_rows")],
     ids=lambda case: f"{case.layer.name}-{case.way}",
 )
-lstms = pytest.mark.parametrize(
-    "case", [Case(LAYERS[1], "by_units"), Case(LAYERS[1], "by_rows")], ids=lambda case: case.way
-)
+LSTMS = [Case(LAYERS[1], "by_units"), Case(LAYERS[1], "by_rows")]
 
 
 def loss(run: Callable[..., Any], weights: Any, inputs: Any, *args: Any) -> jax.Array:
@@ -147,8 +152,12 @@ def test_types(case: Case, dtype: str) -> None:
         assert error < TOLERANCES[dtype]
 
 
-@lstms
-@pytest.mark.parametrize("name", BY_UNIT)
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [(case, name) for case in LSTMS for name in BY_UNIT]
+    + [(WIDE_GRU, name) for name in DERIVATIVES_BY_VALUE],
+    ids=lambda value: value if isinstance(value, str) else f"{value.layer.name}-{value.way}",
+)
 def test_every_activation(case: Case, name: str) -> None:
     """In each role it can have, with its gradient."""
     params, x, state = case.inputs(3)
@@ -258,3 +267,21 @@ def test_the_layer_is_the_definition(layer: Layer, rows: int) -> None:
     assert fastest_way(params, x, "tanh") == ("by_units" if rows == 16 else "by_rows")
     expected = Case(layer, "scan").scan((params, x, state), None, True)
     assert_close(layer.sequence(params, x, state, reverse=True, **layer.options), expected)
+
+
+@pytest.mark.parametrize("role", ["activation", "recurrent_activation"])
+def test_a_wide_gru_of_another_activation_is_a_scan(role: str) -> None:
+    """The derivative of softplus would need more than its value."""
+    inputs = Case(LAYERS[2], "scan").inputs(12)
+
+    def total(run: Callable[..., Any]) -> Any:
+        def of(inputs: Any) -> jax.Array:
+            return jnp.sum(jnp.sin(run(*inputs, **{role: "softplus"})[0]))
+
+        return jax.jit(jax.value_and_grad(of))(inputs)
+
+    def definition(params: Any, x: Any, state: Any, **options: str) -> Any:
+        return Case(LAYERS[2], "scan").scan((params, x, state), None, False, **options)
+
+    assert fastest_way(*inputs[:2], "tanh", "softplus") == "by_rows"
+    assert_close(total(F.gru), total(definition))

@@ -1,5 +1,6 @@
 """Array helpers shared by the pure functions."""
 
+from collections.abc import Sequence
 from typing import TypeAlias, TypeVar
 
 import jax
@@ -20,6 +21,27 @@ def along_last_axis(vector: Array, rank: int) -> Array:
 def at_least_float32(x: Array) -> Array:
     """`x`, or its values as float32 where its type is narrower: what sums are carried in."""
     return x if x.dtype.itemsize >= 4 else lax.convert_element_type(x, jnp.float32)
+
+
+def rows_of_all_steps(a: Array) -> Array:
+    """`[T, B, F]` as `[T · B, F]`: a product over two axes at once is half as fast on a CPU."""
+    return jnp.reshape(a, (a.shape[0] * a.shape[1], a.shape[2]))
+
+
+def side_by_side(blocks: Sequence[Array], axis: int) -> Array:
+    """Blocks of one shape along an axis, as `jnp.concatenate` has them.
+
+    Written one after the other into one array. Joined, XLA's CPU compiler would go number by
+    number: a fifth of a training step of a small LSTM.
+    """
+    if len(blocks) == 1:
+        return blocks[0]
+    shape, size = list(blocks[0].shape), blocks[0].shape[axis]
+    shape[axis] *= len(blocks)
+    whole = jnp.zeros(shape, blocks[0].dtype)
+    for k, block in enumerate(blocks):
+        whole = lax.dynamic_update_slice_in_dim(whole, block, k * size, axis)
+    return whole
 
 
 def varying_alike(arrays: Tree) -> Tree:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from zoo.errors import ZooError, unknown_name
 from zoo.functional._arrays import Array
@@ -31,6 +32,16 @@ _FUNCTIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
         "leaky_relu": lambda x: jax.nn.leaky_relu(x, negative_slope=0.2),
         "relu6": jax.nn.relu6,
         "exponential": jnp.exp,
+    }
+)
+
+# The derivative of a function at x, from its value there.
+DERIVATIVES_BY_VALUE: Mapping[str, Callable[[Array], Array]] = MappingProxyType(
+    {
+        "linear": jnp.ones_like,
+        "relu": lambda y: jnp.asarray(y > 0, y.dtype),
+        "tanh": lambda y: 1 - lax.square(y),
+        "sigmoid": lambda y: y * (1 - y),
     }
 )
 

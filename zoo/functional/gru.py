@@ -6,11 +6,13 @@ import jax.numpy as jnp
 
 from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis
+from zoo.functional.activations import DERIVATIVES_BY_VALUE
 from zoo.functional.activations import activation as activation_named
 from zoo.functional.fused_cells import gru_cell
 from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
 from zoo.functional.recurrence_ways import fastest_way
+from zoo.functional.wide_gru import Options, wide_gru
 
 
 def _bias_shape(params: RecurrentParams, reset_after: bool) -> tuple[int, ...]:
@@ -120,6 +122,10 @@ def gru(
             cell, params, (start,), x, mask=mask, reverse=reverse, way=way
         )
         return outputs, last
+    differentiable = {activation, recurrent_activation} <= DERIVATIVES_BY_VALUE.keys()
+    if way == "by_rows" and reset_after and differentiable:
+        options = Options(activation, recurrent_activation, reverse)
+        return wide_gru(params, start, x, mask=mask, options=options)
     return scan_time(
         partial(
             gru_step,

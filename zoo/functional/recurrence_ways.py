@@ -8,7 +8,7 @@ from zoo.functional._arrays import Array
 from zoo.functional.recurrence import RecurrentParams
 
 Way = Literal["scan", "by_units", "by_rows"]
-"""`scan_time`, the definition; or one of the two of `fused_recurrence`."""
+"""`scan_time`, the definition; or one of the two of `fused_recurrence`, or `wide_gru`."""
 
 # These look at all units of a row at once; the fused loop cuts and orders units as it likes.
 _OF_WHOLE_ROWS = ("softmax", "log_softmax")
@@ -48,8 +48,8 @@ def fastest_way(params: RecurrentParams, x: Array, *activations: str) -> Way:
     milliseconds hardly. From the second row on `by_rows` still had the input's product in the
     loop; out of it, as it is now, was equal within the noise on one core.
 
-    A GRU is not run `by_rows`: its block of zeros costs there what the rest gains. The rule does
-    not ask for the device: on a GPU and a TPU nothing was measured.
+    A GRU's `by_rows` is `wide_gru`, which has a table of its own. The rule does not ask for the
+    device: on a GPU and a TPU nothing was measured.
     """
     rows, steps, inputs = np.shape(x)
     if not rows * steps or set(activations) & set(_OF_WHOLE_ROWS):
