@@ -6,9 +6,9 @@ shapes, and what each gains, is written in `recurrence_ways`. The forward pass k
 the backward pass computes the rest again.
 
 The derivative of a single step is JAX's own, but for the gates, see `_gates`; every activation has
-it, and so has the derivative of the derivative, for both passes are plain JAX. A forward-mode derivative (`jax.jvp`, and
-`jax.hessian` which uses it) is the scan's alone: here JAX raises a TypeError that says so, and
-`jax.jacrev(jax.grad(f))` gives the Hessian.
+it, and so has the derivative of the derivative, for both passes are plain JAX. A forward-mode
+derivative (`jax.jvp`, and `jax.hessian` which uses it) is the scan's alone: here JAX raises a
+TypeError that says so, and `jax.jacrev(jax.grad(f))` gives the Hessian.
 """
 
 from collections.abc import Callable
