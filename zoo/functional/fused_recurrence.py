@@ -30,7 +30,7 @@ from zoo.functional._arrays import (
 from zoo.functional.activations import DERIVATIVES_BY_VALUE
 from zoo.functional.activations import activation as activation_named
 from zoo.functional.fused_cells import Blocks, Cell
-from zoo.functional.recurrence import RecurrentParams, zero_before_start
+from zoo.functional.recurrence import RecurrentParams, outputs_from, zero_before_start
 from zoo.functional.recurrence_ways import Way
 
 
@@ -149,11 +149,7 @@ def _run_and_keep(
         return new, (state, None if loop.by_units else z)
 
     last, (before, z) = lax.scan(step, state, (inputs, keep), reverse=loop.reverse)
-    # What a step puts out is what the next one finds.
-    if loop.reverse:
-        outputs = jnp.concatenate((last[0][None], before[0][:-1]))
-    else:
-        outputs = jnp.concatenate((before[0][1:], last[0][None]))
+    outputs = outputs_from(before[0], last[0], loop.reverse)
     return (outputs, last), (weights, inputs if loop.by_units else None, keep, before, z)
 
 

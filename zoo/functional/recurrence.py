@@ -103,3 +103,13 @@ def zero_before_start(outputs: Array, mask: Array, reverse: bool) -> Array:
     """`outputs [B, T, H]` with zeros in the steps before a row's first kept one."""
     started = lax.cummax(jnp.asarray(mask, jnp.int8), axis=1, reverse=reverse) == 1
     return jnp.where(started[..., None], outputs, jnp.zeros_like(outputs))
+
+
+def outputs_from(before: Array, last: Array, reverse: bool) -> Array:
+    """The outputs of all steps, `[T, B, H]`, from the states that steps found and the last one.
+
+    What a step puts out is what the next one finds, so only one of the two has to be kept.
+    """
+    if reverse:
+        return jnp.concatenate((last[None], before[:-1]))
+    return jnp.concatenate((before[1:], last[None]))

@@ -43,7 +43,7 @@ from zoo.functional._arrays import (
     varying_alike,
 )
 from zoo.functional.activations import DERIVATIVES_BY_VALUE, activation
-from zoo.functional.recurrence import RecurrentParams, zero_before_start
+from zoo.functional.recurrence import RecurrentParams, outputs_from, zero_before_start
 
 
 class Options(NamedTuple):
@@ -105,11 +105,7 @@ def _run_and_keep(
         return new, (h, gates)
 
     last, (before, gates) = lax.scan(step, start, (x, keep), reverse=options.reverse)
-    # What a step puts out is what the next one finds.
-    if options.reverse:
-        outputs = jnp.concatenate((last[None], before[:-1]))
-    else:
-        outputs = jnp.concatenate((before[1:], last[None]))
+    outputs = outputs_from(before, last, options.reverse)
     return (outputs, last), (params, x, keep, before, gates)
 
 
