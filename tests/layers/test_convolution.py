@@ -8,13 +8,14 @@ from flax import nnx
 
 from zoo.layers import AveragePooling2D, Conv2D, MaxPooling2D
 from zoo.layers.interception import intercepted_calls
-from zoo.layers.pooling import _Pooling2D
 
 
 class Pooled(nnx.Module):
     """The two in one model."""
 
-    def __init__(self, pool: _Pooling2D, activation: str | None, use_bias: bool):
+    def __init__(
+        self, pool: AveragePooling2D | MaxPooling2D, activation: str | None, use_bias: bool
+    ):
         self.conv = Conv2D(
             2, 3, 3, padding="same", activation=activation, use_bias=use_bias, rngs=nnx.Rngs(0)
         )
@@ -43,7 +44,7 @@ def images() -> jax.Array:
     ids=["relu", "options", "without bias", "tanh", "linear", "average"],
 )
 def test_max_pooled_is_one_after_the_other(
-    pool: _Pooling2D, activation: str | None, use_bias: bool
+    pool: AveragePooling2D | MaxPooling2D, activation: str | None, use_bias: bool
 ) -> None:
     model, x = Pooled(pool, activation, use_bias), images()
     expected = nnx.jit(lambda model, x: model.pool(model.conv(x)))(model, x)

@@ -70,17 +70,17 @@ class Conv2D(Layer):
         return F.activation(self.activation)(self._convolved(self.params, x))
 
     def max_pooled(self, pool: Layer, x: jax.Array) -> jax.Array:
-        """`pool(self(x))`, for a `MaxPooling2D` by `max_pool2d_of_relu`."""
-        bias = self.params.bias
+        """`pool(self(x))`; the largest of a ReLU by `zoo.functional.pooling.max_pool2d_of_relu`."""
+        params = self.params
         if (
             not isinstance(pool, MaxPooling2D)
             or self.activation != "relu"
-            or bias is None
+            or params.bias is None
             or calls_are_intercepted()
         ):
             return pool(self(x))
-        y = self._convolved(F.ConvParams(self.kernel[...]), x)
-        return max_pool2d_of_relu(y, bias, pool.pool_size, pool.strides, pool.padding)
+        y = self._convolved(params._replace(bias=None), x)
+        return max_pool2d_of_relu(y, params.bias, pool.pool_size, pool.strides, pool.padding)
 
     def _convolved(self, params: F.ConvParams, x: jax.Array) -> jax.Array:
         return F.conv2d(

@@ -123,7 +123,8 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     By default one, or where the model has an LSTM or a GRU as many of the local ones as divide a
     batch evenly, with `FEWEST_ROWS` each; but one where it has `MANY_CONVOLUTIONS`. Milliseconds of
     a training step on the two cores of an AMD EPYC, jax 0.10.2, before vectors were widened and a
-    GRU had a derivative by hand (text_gru then: 17.0, **12.2**, 0.72 on a slower one):
+    GRU had a derivative by hand (text_gru then, on a slower one, twice each: 16.4 and 17.6 on one
+    device, 12.2 and 13.8 on two):
 
     | model (batch) | one device | two | ratio |
     | --- | --- | --- | --- |
