@@ -49,8 +49,8 @@ def fastest_way(params: RecurrentParams, x: Array, *activations: str) -> Way:
     loop; out of it, as it is now, was equal within the noise on one core.
 
     A GRU's `by_rows` is `wide_gru`, which has a table of its own; the last figure here is of a loop
-    with zeros for what only x or only h adds, which is not run any more. The rule does not ask for the
-    device: on a GPU and a TPU nothing was measured.
+    with zeros for what only x or only h adds, which is not run any more. The rule does not ask for
+    the device: on a GPU and a TPU nothing was measured.
     """
     rows, steps, inputs = np.shape(x)
     if not rows * steps or set(activations) & set(_OF_WHOLE_ROWS):
