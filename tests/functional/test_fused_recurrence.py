@@ -1,6 +1,6 @@
 """The fused loop against the definition, the scan over a layer's step, in every way it is run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import zoo.functional as F
-from tests.functional import reference
+from tests.functional import cudnn, reference
 from tests.functional.cases import BATCH, LAYERS, MASK, STEPS, UNITS, Layer, cast, sequences
 from tests.functional.tolerances import TOLERANCES, assert_close
 from zoo.functional.activations import DERIVATIVES_BY_VALUE
+from zoo.functional.cudnn_lstm import cudnn_lstm
 from zoo.functional.fused_cells import Cell, gru_cell, lstm_cell, simple_rnn_cell
 from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import scan_time
@@ -26,6 +27,14 @@ CELLS: dict[str, Callable[..., Cell]] = {
     "gru": gru_cell,
 }
 BY_UNIT = [name for name in reference.ACTIVATIONS if name not in ("softmax", "log_softmax")]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _cudnn() -> Iterator[None]:
+    """JAX's reference in the place of cuDNN."""
+    with pytest.MonkeyPatch.context() as patch:
+        cudnn.install(patch)
+        yield
 
 
 class Case(NamedTuple):
@@ -42,6 +51,10 @@ class Case(NamedTuple):
 
     def fused(self, inputs: Any, mask: Any, reverse: bool, **activations: str) -> Any:
         params, x, state = inputs
+        if self == CUDNN_LSTM:
+            start = self.layer.as_tuple(state)
+            outputs, last = cudnn_lstm(self.loop, reverse, params, start, x, mask)
+            return outputs, self.layer.as_state(last)
         if self == WIDE_GRU:
             names = {"activation": "tanh", "recurrent_activation": "sigmoid"} | activations
             options = Options(*names.values(), reverse)
@@ -51,6 +64,11 @@ class Case(NamedTuple):
             self.cell(**activations), params, start, x, mask=mask, reverse=reverse, way=self.way
         )
         return outputs, self.layer.as_state(last)
+
+    def loop(self, params: Any, state: Any, x: Any, mask: Any) -> Any:
+        """What is computed where cuDNN is not."""
+        outputs, last = self.scan((params, x, self.layer.as_state(state)), mask, False)
+        return outputs, self.layer.as_tuple(last)
 
     def scan(self, inputs: Any, mask: Any, reverse: bool, **activations: str) -> Any:
         params, x, state = inputs
@@ -69,11 +87,15 @@ class Case(NamedTuple):
 
 
 WIDE_GRU = Case(LAYERS[2], "by_rows")
-cases = pytest.mark.parametrize(
-    "case",
-    [Case(layer, way) for layer in LAYERS[:3] for way in ("by_units", "by_rows")],
-    ids=lambda case: f"{case.layer.name}-{case.way}",
-)
+CUDNN_LSTM = Case(LAYERS[1], "cudnn")
+CASES = [Case(layer, way) for layer in LAYERS[:3] for way in ("by_units", "by_rows")]
+
+
+def name_of(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value.layer.name}-{value.way}"
+
+
+cases = pytest.mark.parametrize("case", [*CASES, CUDNN_LSTM], ids=name_of)
 LSTMS = [Case(LAYERS[1], "by_units"), Case(LAYERS[1], "by_rows")]
 
 
@@ -135,8 +157,12 @@ def test_one_number_a_step(case: Case, bias: bool) -> None:
     assert_close(fused(case, True)(inputs, MASK), scan(case, True)(inputs, MASK))
 
 
-@cases
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [(case, dtype) for case in CASES for dtype in ("float32", "bfloat16")]
+    + [(CUDNN_LSTM, "float32")],  # cuDNN has nothing narrower
+    ids=name_of,
+)
 def test_types(case: Case, dtype: str) -> None:
     """As near to float64 as the type can be, gradients too; the type of the input is kept."""
     run = fused(case, True)
@@ -156,7 +182,7 @@ def test_types(case: Case, dtype: str) -> None:
     ("case", "name"),
     [(case, name) for case in LSTMS for name in BY_UNIT]
     + [(WIDE_GRU, name) for name in DERIVATIVES_BY_VALUE],
-    ids=lambda value: value if isinstance(value, str) else f"{value.layer.name}-{value.way}",
+    ids=name_of,
 )
 def test_every_activation(case: Case, name: str) -> None:
     """In each role it can have, with its gradient."""
@@ -201,6 +227,21 @@ def test_seeds_side_by_side(case: Case) -> None:
     for seed, inputs in enumerate(several):
         expected = scan(case, True)(inputs, MASK)
         assert_close(jax.tree.map(lambda leaf, k=seed: leaf[k], together(stacked)), expected)
+
+
+@cases
+def test_sequences_side_by_side(case: Case) -> None:
+    """`jax.vmap` over the input alone; and over gradients alone, which is what a Jacobian is."""
+    params, x, state = case.inputs(13)
+
+    def both(run: Callable[..., Any]) -> Any:
+        def results(x: Any) -> Any:
+            return run((params, x, state), MASK, False)
+
+        row = jax.jacrev(lambda x: jax.tree.leaves(results(x)[1])[0][1])
+        return jax.jit(lambda x: (jax.vmap(results)(jnp.stack((x, 2 * x))), row(x)))(x)
+
+    assert_close(both(case.fused), both(case.scan))
 
 
 @cases

@@ -4,10 +4,12 @@ from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from jax import lax
 
 from zoo.errors import ZooError
 from zoo.functional._arrays import Array, along_last_axis
 from zoo.functional.activations import activation as activation_named
+from zoo.functional.cudnn_lstm import cudnn_lstm, suits_cudnn
 from zoo.functional.fused_cells import lstm_cell
 from zoo.functional.fused_recurrence import fused_recurrence
 from zoo.functional.recurrence import RecurrentParams, check_sequence, initial_state, scan_time
@@ -94,20 +96,36 @@ def lstm(
     start = LSTMState(
         initial_state("state.h", params, x, h), initial_state("state.c", params, x, c)
     )
+    loop = partial(_loop_of_xla, activation=activation, recurrent_activation=recurrent_activation)
+    if suits_cudnn(start, x, activation, recurrent_activation):
+        # Which device a program is for is known only when it is compiled.
+        by_cudnn, by_xla = partial(cudnn_lstm, loop, reverse), partial(loop, reverse=reverse)
+        outputs, last = lax.platform_dependent(
+            params, tuple(start), x, mask, cuda=by_cudnn, default=by_xla
+        )
+    else:
+        outputs, last = loop(params, tuple(start), x, mask, reverse=reverse)
+    return outputs, LSTMState(*last)
+
+
+def _loop_of_xla(
+    params: RecurrentParams,
+    start: tuple[Array, ...],
+    x: Array,
+    mask: Array | None,
+    *,
+    activation: str,
+    recurrent_activation: str,
+    reverse: bool = False,
+) -> tuple[Array, tuple[Array, ...]]:
     way = fastest_way(params, x, activation, recurrent_activation)
     if way != "scan":
         cell = lstm_cell(activation, recurrent_activation)
-        outputs, last = fused_recurrence(
-            cell, params, start, x, mask=mask, reverse=reverse, way=way
-        )
-        return outputs, LSTMState(*last)
-    return scan_time(
-        partial(
-            lstm_step, params, activation=activation, recurrent_activation=recurrent_activation
-        ),
-        lambda state: state.h,
-        start,
-        x,
-        mask=mask,
-        reverse=reverse,
+        return fused_recurrence(cell, params, start, x, mask=mask, reverse=reverse, way=way)
+    step = partial(
+        lstm_step, params, activation=activation, recurrent_activation=recurrent_activation
     )
+    outputs, last = scan_time(
+        step, lambda state: state.h, LSTMState(*start), x, mask=mask, reverse=reverse
+    )
+    return outputs, tuple(last)
