@@ -21,12 +21,14 @@ Targets = Literal["classes", "labels", "paths"]
 
 GROUPS: tuple[Group, ...] = ("models", "layers", "scaling", "seeds")
 DEFAULT_GROUPS: tuple[Group, ...] = ("models", "layers", "seeds")
+# How many seeds are trained at once.
+SEEDS: Mapping[str, int] = {"one seed": 1, "five seeds": 5}
 # What is timed of a case, by its group.
 MEASURES: Mapping[Group, tuple[str, ...]] = {
     "models": ("train", "predict"),
     "layers": ("forward", "gradient"),
     "scaling": ("forward", "gradient"),
-    "seeds": ("one seed", "five seeds"),
+    "seeds": tuple(SEEDS),
 }
 ALL_MEASURES = tuple(dict.fromkeys(name for group in MEASURES.values() for name in group))
 

@@ -239,13 +239,13 @@ def measure_case(case: Case, peers: Sequence[str], settings: Settings) -> CaseRe
             return result
         turns = _Turns(result, Path(name), settings)
         try:
-            if case.group == "seeds":
-                _time_seeds(turns)
-                return result
             if material.network is not None:
                 weights = sum(int(w.size) for w in material.weights.values())
                 for measure in result.measures:
                     result.work[measure] = work_of(material.network, weights, case.batch, measure)
+            if case.group == "seeds":
+                _time_seeds(turns)
+                return result
             for participant in (OURS, *peers):
                 _prepare(turns, participant, material.network is not None, material.why_none)
             for measure in result.measures:

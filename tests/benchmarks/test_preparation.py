@@ -145,6 +145,8 @@ def test_work_is_counted_from_shapes():
     predict, train = (work_of(network, weights, 4, m) for m in ("predict", "train"))
     assert predict == {"flops": products, "bytes": 4 * (2 * put_out + weights)}
     assert train == {"flops": 3 * products, "bytes": 4 * (4 * put_out + 8 * weights)}
+    of_five = work_of(network, weights, 4, "five seeds")
+    assert of_five == {name: 5 * amount for name, amount in train.items()}
 
 
 def test_work_of_a_convolution_and_of_both_directions():

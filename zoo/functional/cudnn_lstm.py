@@ -38,7 +38,7 @@ _PRECISIONS = (None, "high", "highest", "tensorfloat32", "float32")
 
 
 def gpu_is_here() -> bool:
-    """Whether JAX computes on a GPU, by its libraries' names for one, CUDA and ROCm."""
+    """Whether JAX computes on a GPU; whose make it is, a program is asked when it is compiled."""
     return jax.default_backend() == "gpu"
 
 
