@@ -18,7 +18,7 @@ from tests.functional import cudnn
 from tests.functional.cases import LAYERS, MASK, cast, sequences
 from tests.functional.tolerances import assert_close
 from zoo.functional import cudnn_lstm
-from zoo.functional.cudnn_lstm import suits_cudnn
+from zoo.functional.cudnn_lstm import suits_cudnn, without_cudnn
 
 LSTM = LAYERS[1]
 
@@ -66,6 +66,8 @@ def test_what_suits_cudnn(monkeypatch: pytest.MonkeyPatch) -> None:
     with jax.default_matmul_precision("highest"):
         assert suits()
     with jax.default_matmul_precision("bfloat16"):
+        assert not suits()
+    with without_cudnn():
         assert not suits()
     monkeypatch.setenv("ZOO_CUDNN", "1")
     assert suits()

@@ -1,10 +1,15 @@
+import contextlib
 from functools import partial
 
+import jax
 import numpy as np
 import pytest
 from flax import nnx
+from jax.experimental import rnn
 
+from tests.functional import cudnn
 from zoo.errors import ZooError
+from zoo.layers import LSTM
 from zoo.models import weights_of
 from zoo.training import TrainingConfig, columns, evaluate, fit, fit_seeds
 
@@ -87,6 +92,30 @@ def test_in_one_program_each_seed_stops_on_its_own_and_keeps_its_own_best(train,
         assert len(losses) == best + 1 + 2
         assert evaluate(result.model, validation).loss == pytest.approx(losses[best], rel=1e-4)
     assert len(lengths) > 1  # or the test would not tell one seed's end from another's
+
+
+class Rows(nnx.Module):
+    """The rows of an image through an LSTM."""
+
+    def __init__(self, *, rngs: nnx.Rngs):
+        self.lstm = LSTM(4, 3, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.lstm(x[..., 0])
+
+
+@pytest.mark.parametrize("how", ["vmap", "in_turn"])
+def test_in_one_program_lstms_are_without_cudnn(train, monkeypatch, how):
+    """As if JAX had a GPU, with a gradient of cuDNN that says that it was reached."""
+
+    def reached(*_: object) -> None:
+        raise RuntimeError("cuDNN is called")
+
+    cudnn.install(monkeypatch)
+    monkeypatch.setattr(rnn, "lstm_bwd", reached)
+    is_called = pytest.raises(RuntimeError, match="cuDNN is called")
+    with is_called if how == "in_turn" else contextlib.nullcontext():
+        fit_seeds(Rows, train, seeds=(0, 1), how=how, config=CONFIG, progress=False)
 
 
 def test_complete_seeds_are_not_trained_again(train, tmp_path):

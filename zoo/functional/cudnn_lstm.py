@@ -7,15 +7,18 @@ JAX hands it over as `jax.experimental.rnn.lstm`. What cuDNN does not have is do
 - Its rows may end early but have no holes, so that kept steps are moved to the front of their row
   and the outputs back to where they belong. It fails on rows of no steps
   (https://github.com/jax-ml/jax/issues/17966): those get one, and keep their state.
-- It cannot be vectorised, and its gradient has no derivative. Under `jax.vmap` (several seeds side
-  by side) and in a second derivative the layer is computed by other means, `otherwise`.
+- It cannot be vectorised, and its gradient has no derivative. Under `jax.vmap` and in a second
+  derivative the layer is computed by other means, `otherwise`, its forward pass twice for a
+  gradient: a program that is vectorised as a whole is better traced `without_cudnn`.
 
 What is handed over is tested against JAX's own reference of cuDNN's LSTM, `rnn.lstm_ref`, which
 runs anywhere. It has not been run on a GPU, and its gain has not been measured.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -37,6 +40,19 @@ Otherwise: TypeAlias = Callable[[RecurrentParams, tuple[Array, ...], Array, Arra
 _PRECISIONS = (None, "high", "highest", "tensorfloat32", "float32")
 
 
+_LEFT_OUT = ContextVar("cuDNN is left out", default=False)
+
+
+@contextmanager
+def without_cudnn() -> Iterator[None]:
+    """What is traced in here has its LSTMs by other means on a GPU, too."""
+    before = _LEFT_OUT.set(True)
+    try:
+        yield
+    finally:
+        _LEFT_OUT.reset(before)
+
+
 def gpu_is_here() -> bool:
     """Whether JAX computes on a GPU; whose make it is, a program is asked when it is compiled."""
     return jax.default_backend() == "gpu"
@@ -50,10 +66,11 @@ def suits_cudnn(
     It has where JAX has a GPU, the activations are cuDNN's, all is float32 and there is at least
     one step; but not inside a `jax.shard_map` that checks what varies over its devices, which
     JAX's call does not say, nor with bfloat16 as `jax_default_matmul_precision`. Nowhere at all
-    does it where the variable `ZOO_CUDNN` is 0.
+    does it where the variable `ZOO_CUDNN` is 0, nor `without_cudnn`.
     """
     return (
         gpu_is_here()
+        and not _LEFT_OUT.get()
         and os.environ.get("ZOO_CUDNN") != "0"
         and (activation, recurrent_activation) == ("tanh", "sigmoid")
         and state[0].dtype == jnp.float32
@@ -161,6 +178,7 @@ def _second_derivative(otherwise: Otherwise, kept: Any, of_gradient: Arrays) -> 
     arrays, lengths, of_results = kept
     _, pull = jax.vjp(partial(_pulled_back, otherwise, lengths), arrays, of_results)
     of_arrays, of_of_results = pull(of_gradient)
+    # Outputs and what was reserved are functions of `arrays`, whose derivative has all of it.
     return of_arrays, None, None, None, of_of_results
 
 

@@ -19,6 +19,7 @@ from jax.flatten_util import ravel_pytree
 from zoo.data import Split
 from zoo.errors import ZooError
 from zoo.functional.batch_axis import BATCH_AXIS, own_rows
+from zoo.functional.cudnn_lstm import without_cudnn
 from zoo.training.arrays import Arrays, Weights, digest, weights_of
 from zoo.training.config import TrainingConfig
 from zoo.training.devices import training_devices
@@ -73,9 +74,9 @@ class Program:
 
     Seeds are what it is called with, so that one compiled program serves runs one after the other.
     With `several` seeds at a time every array of the state has a leading axis of seeds, and one
-    call trains them all (`jax.vmap`). A single seed goes without `vmap`, which would turn its
-    convolutions into slower, grouped ones; its arrays have a leading axis of length one all
-    the same, so that the caller need not tell the two apart.
+    call trains them all (`jax.vmap`), without cuDNN, which cannot be vectorised. A single seed goes
+    without `vmap`, which would turn its convolutions into slower, grouped ones; its arrays have a
+    leading axis of length one all the same, so that the caller need not tell the two apart.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Program:
     def _over_seeds(self, function: Callable[..., Any], axes: tuple[int | None, ...]) -> Any:
         """`function` of one seed as a function of all; `axes` says which arguments have seeds."""
         if self._several:
-            return jax.vmap(function, in_axes=axes)
+            return jax.vmap(without_cudnn()(function), in_axes=axes)
 
         def of_the_only_seed(*args: Any) -> Any:
             args = tuple(
