@@ -123,7 +123,31 @@ def test_each_way_is_the_definition(
     if way is None:
         way = trained_by_patches if numbers else padded_by_xla
     assert fastest_on_cpu(window, x, params.kernel) is way
-    options: Any = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
+    check_against_the_definition(window, params, x)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize(
+    ("kernel", "dilation"), [((3, 3), (1, 1)), ((2, 4), (2, 1)), ((4, 2), (1, 2))], ids=str
+)
+def test_gradient_where_the_batch_is_cut(
+    kernel: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a convolution, and not by rows."""
+    monkeypatch.setattr(f"{WAYS}.batch_is_cut", lambda: True)
+    monkeypatch.setattr(f"{WAYS}._gradient_of_kernel", None)
+    params, x = some(kernel)
+    window = Window((1, 1), padding.upper(), dilation, 1)
+    assert fastest_on_cpu(window, x, params.kernel) is with_gradient_by_rows
+    check_against_the_definition(window, params, x)
+
+
+def check_against_the_definition(window: Window, params: F.ConvParams, x: jax.Array) -> None:
+    """Values, gradients and second derivatives."""
+    options: Any = window._asdict() | {"padding": window.padding.lower()}
     direction = jax.tree.map(jnp.cos, (params.kernel, x))
 
     def all_of(run: Any) -> Any:

@@ -222,9 +222,20 @@ def test_many_convolutions_have_all_devices_to_predict_and_one_to_train(others):
     assert training_devices(model, 256).count == 1
 
 
-def test_other_models_have_one():
+def test_fewer_convolutions_have_all_devices_to_train_where_they_have_most_weights():
     model = convolutions(MANY_CONVOLUTIONS - 1)
-    assert (predicting_devices(model, 256).count, training_devices(model, 256).count) == (1, 1)
+    assert predicting_devices(model, 256).count == 1
+    assert training_devices(model, 2 * FEWEST_ROWS).count == 2
+    assert training_devices(model, 2 * FEWEST_ROWS - 2).count == 1
+    weights = 2 * (MANY_CONVOLUTIONS - 1)  # and biases
+    for others, count in ((10, 1), (8, 2)):
+        dense = Dense(weights - 1, others, use_bias=False, rngs=nnx.Rngs(0))
+        assert training_devices(nnx.Sequential(model, dense), 256).count == count
+
+
+def test_other_models_have_one():
+    for model in (Dense(2, 3, rngs=nnx.Rngs(0)), nnx.Sequential()):
+        assert (predicting_devices(model, 256).count, training_devices(model, 256).count) == (1, 1)
 
 
 @pytest.mark.parametrize(("devices", "batch_size"), [(3, 30), (2, 31)])

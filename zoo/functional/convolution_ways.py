@@ -176,9 +176,10 @@ def with_gradient_by_rows(window: Window, x: Array, kernel: Array) -> Array:
 
     For strides of 1.
 
-    By the kernel: for each of its rows one matrix product, see `_gradient_of_kernel`. By the input:
-    the convolution of the outputs' gradient with the kernel turned about, which for strides of 1 is
-    a convolution like any other.
+    By the kernel: for each of its rows one matrix product, see `_gradient_of_kernel`, or where the
+    batch is cut over devices a convolution, see `_gradient_as_convolution`. By the input: the
+    convolution of the outputs' gradient with the kernel turned about, which for strides of 1 is a
+    convolution like any other.
     """
     return padded_by_xla(window, x, kernel)
 
@@ -200,7 +201,8 @@ def _gradient_by_rows(
         for span, (before, after) in zip(spans, pads, strict=True)
     ]
     of_x = _padded_by_xla(window, of_y, turned, pads_back)
-    return of_x, _gradient_of_kernel(window, x, kernel, of_y)
+    of_kernel = _gradient_as_convolution if batch_is_cut() else _gradient_of_kernel
+    return of_x, of_kernel(window, x, kernel, of_y)
 
 
 with_gradient_by_rows.defvjp(_convolve_and_keep, _gradient_by_rows)
@@ -236,6 +238,35 @@ def _gradient_of_kernel(window: Window, x: Array, kernel: Array, of_y: Array) ->
     zero, of_y = varying_alike((zero, of_y))
     total, _ = lax.scan(add, zero, (in_parts(x, pads), in_parts(of_y, [(0, 0)] * 3)))
     return jnp.reshape(jnp.swapaxes(total, 1, 2), kernel.shape).astype(kernel.dtype)
+
+
+def _gradient_as_convolution(window: Window, x: Array, kernel: Array, of_y: Array) -> Array:
+    """The image convolved with the outputs' gradient, the batch in the place of the channels.
+
+    YNNPACK takes it, on one core, which is all that a device has. Milliseconds on one core of an
+    AMD EPYC, vectors of 512 bits, jax 0.10.2, 3×3 "same", against `_gradient_of_kernel`:
+
+    | B, pixels, in, out | by rows | as a convolution |
+    | --- | --- | --- |
+    | 32, 16×16, 32, 64 | 4.4 | **3.7** |
+    | 32, 8×8, 64, 128 | 3.6 | **3.1** |
+    | 64, 16×16, 32, 64 | 10.2 | **8.5** |
+    | 64, 32×32, 32, 32 | 25.3 | **17.0** |
+
+    On both cores, uncut, it is 8.2 against 6.7 for the third, which is why it is not taken there.
+    """
+    x, of_y = at_least_float32(x), at_least_float32(of_y)
+    images, gradients = lax.optimization_barrier(  # turned at once and not in the convolution
+        (jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(of_y, (1, 2, 0, 3)))
+    )
+    total = lax.conv_general_dilated(
+        images,
+        gradients,
+        window_strides=window.dilation,
+        padding=_pads(window, x, kernel)[1:3],
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    return jnp.transpose(total, (1, 2, 0, 3)).astype(kernel.dtype)
 
 
 def _patches(window: Window, x: Array, kernel: Array) -> Array:

@@ -20,6 +20,9 @@ FEWEST_ROWS, FEWEST_ROWS_OF_MANY = 16, 2
 # So many convolutions have so many small operations between them that a prediction gains by a cut.
 # Inception v3 has 94, inception_a_gru 8, every other model of this package 4 at most.
 MANY_CONVOLUTIONS = 8
+# So much of a model's weights are in convolutions where training gains by a cut: those are used for
+# every pixel, and all weights are what a cut costs.
+LARGE_SHARE = 0.1
 
 _ALIKE, _CUT = PartitionSpec(), PartitionSpec(BATCH_AXIS)
 
@@ -151,7 +154,8 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     """
     local = jax.local_devices()
     if asked is None:
-        gains = _has(model, LSTM | GRU) and not _is_deep(model)
+        gains = _has(model, LSTM | GRU) or _share_of_convolutions(model) >= LARGE_SHARE
+        gains = gains and not _is_deep(model)
         return _as_many_as_divide(batch_size, FEWEST_ROWS) if gains else _first(1)
     if asked > len(local) or batch_size % asked:
         raise ZooError(
@@ -197,6 +201,15 @@ def predicting_devices(model: nnx.Module, batch_size: int) -> BatchDevices:
 
 def _has(model: nnx.Module, kind: Any) -> bool:
     return any(isinstance(part, kind) for _, part in nnx.iter_modules(model))
+
+
+def _share_of_convolutions(model: nnx.Module) -> float:
+    convolved = [part for _, part in nnx.iter_modules(model) if isinstance(part, Conv2D)]
+    return sum(map(_numbers, convolved)) / max(_numbers(model), 1)
+
+
+def _numbers(model: nnx.Module) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def _is_deep(model: nnx.Module) -> bool:
