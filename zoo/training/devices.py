@@ -40,11 +40,11 @@ def split_cpu(devices: int | None = None) -> None:
     As many as are asked for, else as the variable `JAX_NUM_CPU_DEVICES` says (1 is as if this had
     not been called), else as many as this process has cores.
 
-    Training with LSTMs and GRUs then cuts each batch over them (see `TrainingConfig.devices`), and
-    so do predictions with recurrent layers or many convolutions, which is faster: the small
-    operations of a program run one by one, so that a recurrence has one core at a time, while each
-    device runs its part of a batch on its own. Everything else runs on the first device, which
-    still has all cores for what is large.
+    Training with LSTMs, GRUs or many weights in convolutions then cuts each batch over them (see
+    `TrainingConfig.devices`), and so do predictions with recurrent layers or many convolutions,
+    which is faster: the small operations of a program run one by one, so that a recurrence has one
+    core at a time, while each device runs its part of a batch on its own. Everything else runs on
+    the first device, which still has all cores for what is large.
 
     To be called right after the imports, before JAX is first used.
 
@@ -123,11 +123,11 @@ class BatchDevices:
 def training_devices(model: nnx.Module, batch_size: int, asked: int | None = None) -> BatchDevices:
     """The devices for training a model with batches of `batch_size` rows.
 
-    By default one, or where the model has an LSTM or a GRU as many of the local ones as divide a
-    batch evenly, with `FEWEST_ROWS` each; but one where it has `MANY_CONVOLUTIONS`. Milliseconds of
-    a training step on the two cores of an AMD EPYC, jax 0.10.2, before vectors were widened and a
-    GRU had a derivative by hand (text_gru then, on a slower one, twice each: 16.4 and 17.6 on one
-    device, 12.2 and 13.8 on two):
+    By default one, or where the model has an LSTM or a GRU, or a `LARGE_SHARE` of its weights in
+    convolutions, as many of the local ones as divide a batch evenly, with `FEWEST_ROWS` each; but
+    one where it has `MANY_CONVOLUTIONS`. Milliseconds of a training step on the two cores of an AMD
+    EPYC, jax 0.10.2, before vectors were widened and a GRU had a derivative by hand (text_gru then,
+    on a slower one, twice each: 16.4 and 17.6 on one device, 12.2 and 13.8 on two):
 
     | model (batch) | one device | two | ratio |
     | --- | --- | --- | --- |
@@ -145,6 +145,19 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     | cnn_rnn (32) | **5.7** | 6.6 | 1.15 |
     | text_rnn (32) | **2.5** | 3.1 | 1.22 |
     | fashion_mnist_cnn (32) | **1.3** | 2.2 | 1.75 |
+
+    That was before `convolution_ways` had a gradient for batches that are cut. With it, and wide
+    vectors, on an EPYC of half that speed, the range of three runs in turns:
+
+    | model (batch) | one device | two | convolutions' weights |
+    | --- | --- | --- | --- |
+    | ecrnn_cnn (128) | 98 to 144 | **92 to 94** | 97 % |
+    | cifar10_cnn (64) | 32.3 to 32.5 | **26.1 to 26.8** | 26 % |
+    | multilabel_cnn (32) | 10.3 to 10.7 | **8.6 to 9.0** | 9.4 % |
+    | cnn_rnn (32) | 11.6 to 11.9 | 10.6 to 12.0 | 9.4 % |
+    | fashion_mnist_cnn (32), two runs | **2.4 to 2.5** | 3.5 to 4.4 | 0.05 % |
+
+    With jax 0.12, cifar10_cnn took 29.8 and 30.0 on one, 30.3 and 31.1 on two.
 
     A cut costs the sum of the gradients over the devices (0.8 of 9 ms for text_lstm, waiting for
     the other device included), and each device runs the optimiser for all weights.
