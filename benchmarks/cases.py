@@ -22,13 +22,13 @@ Targets = Literal["classes", "labels", "paths"]
 GROUPS: tuple[Group, ...] = ("models", "layers", "scaling", "seeds")
 DEFAULT_GROUPS: tuple[Group, ...] = ("models", "layers", "seeds")
 # How many seeds are trained at once.
-SEEDS: Mapping[str, int] = {"one seed": 1, "five seeds": 5}
+SEED_COUNTS: Mapping[str, int] = {"one seed": 1, "five seeds": 5}
 # What is timed of a case, by its group.
 MEASURES: Mapping[Group, tuple[str, ...]] = {
     "models": ("train", "predict"),
     "layers": ("forward", "gradient"),
     "scaling": ("forward", "gradient"),
-    "seeds": tuple(SEEDS),
+    "seeds": tuple(SEED_COUNTS),
 }
 ALL_MEASURES = tuple(dict.fromkeys(name for group in MEASURES.values() for name in group))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import SEEDS
+from benchmarks.cases import SEED_COUNTS
 from benchmarks.network import Layer, Network
 
 FLOAT = 4
@@ -79,12 +79,12 @@ def work_of(network: Network, weights: int, batch: int, measure: str) -> dict[st
         network: the model.
         weights: how many numbers there are in all weights.
         batch: examples.
-        measure: one of "train", "predict", "forward", "gradient"; or of `SEEDS`, a training step
-            of each.
+        measure: one of "train", "predict", "forward", "gradient"; or of `SEED_COUNTS`, a training
+            step of each.
     """
-    if measure in SEEDS:
+    if measure in SEED_COUNTS:
         of_one = work_of(network, weights, batch, "train")
-        return {name: SEEDS[measure] * amount for name, amount in of_one.items()}
+        return {name: SEED_COUNTS[measure] * amount for name, amount in of_one.items()}
     forward = float(batch * sum(map(_operations, network.layers)))
     through = float(batch * FLOAT * sum(_put_out(layer) for layer in network.layers))
     backward = measure in ("train", "gradient")

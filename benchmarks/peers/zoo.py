@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from benchmarks.cases import SEEDS, all_cases
+from benchmarks.cases import SEED_COUNTS, all_cases
 from benchmarks.material import Material
 from benchmarks.peers._jax import EPSILON, LEARNING_RATE, about_jax
 from zoo.data import Split, unit_range
@@ -124,8 +124,8 @@ class Adapter:
 
     def run(self, measure: str, steps: int) -> None:
         """See `Participant`. Training is one call for all steps, as in `zoo.training.fit`."""
-        if measure in SEEDS:
-            self._train_seeds(SEEDS[measure], steps)
+        if measure in SEED_COUNTS:
+            self._train_seeds(SEED_COUNTS[measure], steps)
             return
         if measure == "train":
             jax.block_until_ready(self._train(steps))

@@ -46,8 +46,9 @@ def total(params: Any, x: Any, state: Any) -> jax.Array:
 
 
 def suits(activation: str = "tanh", recurrent: str = "sigmoid", **arrays: Any) -> bool:
-    _, x, state = inputs()
-    return suits_cudnn(arrays.get("state", state), arrays.get("x", x), activation, recurrent)
+    params, x, state = inputs()
+    x, state = arrays.get("x", x), arrays.get("state", state)
+    return suits_cudnn(params, state, x, activation, recurrent)
 
 
 @pytest.mark.usefixtures("_machine_with_a_gpu")
@@ -108,6 +109,22 @@ def test_devices_that_share_a_batch() -> None:
         cut_run = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=cut, check_vma=is_checked)
         assert ("rnn_fwd[" in str(jax.make_jaxpr(cut_run)(params, x, state))) != is_checked
         assert_close(jax.jit(cut_run)(params, x, state), run(params, x, state))
+
+
+@pytest.mark.usefixtures("_machine_with_a_gpu")
+def test_weights_that_vary_over_devices() -> None:
+    """Alone, with the sequences on all devices alike: where that is checked, without cuDNN."""
+    params, x, state = inputs()
+    mesh = Mesh(np.array(jax.devices()[:2]), ("models",))
+    models = PartitionSpec("models")
+
+    def run(params: Any, x: Any, state: Any) -> Any:
+        return F.lstm(jax.tree.map(lambda leaf: leaf[0], params), x, state)[0][None]
+
+    several = jax.tree.map(lambda leaf: jnp.stack((leaf, leaf)), params)
+    specs = (models, PartitionSpec(), PartitionSpec())
+    outputs = jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=models)(several, x, state)
+    assert_close(outputs[1], F.lstm(params, x, state)[0])
 
 
 @pytest.mark.usefixtures("_machine_with_a_gpu")

@@ -28,7 +28,7 @@ from jax import lax
 from jax.experimental import rnn
 
 from zoo.functional._arrays import Array
-from zoo.functional.recurrence import RecurrentParams
+from zoo.functional.recurrence import RecurrentParams, zero_before_start
 
 Results: TypeAlias = tuple[Array, tuple[Array, ...]]
 """The outputs `[B, T, H]`, and the last state."""
@@ -59,7 +59,11 @@ def gpu_is_here() -> bool:
 
 
 def suits_cudnn(
-    state: tuple[Array, ...], x: Array, activation: str, recurrent_activation: str
+    params: RecurrentParams,
+    state: tuple[Array, ...],
+    x: Array,
+    activation: str,
+    recurrent_activation: str,
 ) -> bool:
     """Whether a program for a GPU has this LSTM by cuDNN.
 
@@ -76,7 +80,10 @@ def suits_cudnn(
         and state[0].dtype == jnp.float32
         and x.shape[0] * x.shape[1] > 0
         and jax.config.jax_default_matmul_precision in _PRECISIONS  # type: ignore[attr-defined]
-        and not any(jax.typeof(a).manual_axis_type.varying for a in (*state, x))
+        and not any(
+            jax.typeof(array).manual_axis_type.varying
+            for array in jax.tree.leaves((params, state, x))
+        )
     )
 
 
@@ -103,10 +110,11 @@ def cudnn_lstm(
     """
     params, x = jax.tree.map(lambda a: lax.convert_element_type(a, state[0].dtype), (params, x))
     if reverse:
-        x, mask = jnp.flip(x, 1), None if mask is None else jnp.flip(mask, 1)
+        mask = None if mask is None else jnp.flip(mask, 1)
+        outputs, last = cudnn_lstm(otherwise, False, params, state, jnp.flip(x, 1), mask)
+        return jnp.flip(outputs, 1), last
     if mask is None:
-        (outputs, last), _ = _run(otherwise, (params, state, x), None)
-        return jnp.flip(outputs, 1) if reverse else outputs, last
+        return _run(otherwise, (params, state, x), None)[0]
     # What is masked may be anything; it must not meet a gradient of 0, for NaN · 0 is NaN.
     x = jnp.where(mask[..., None], x, jnp.zeros_like(x))
     kept_first = jnp.argsort(~mask, axis=1, stable=True)[..., None]
@@ -119,8 +127,7 @@ def cudnn_lstm(
     last = jax.tree.map(lambda new, old: jnp.where(lengths[:, None] > 0, new, old), last, state)
     kept_so_far = jnp.cumsum(mask, axis=1)[..., None]
     outputs = jnp.take_along_axis(outputs, jnp.maximum(kept_so_far - 1, 0), axis=1)
-    outputs = jnp.where(kept_so_far > 0, outputs, jnp.zeros_like(outputs))
-    return jnp.flip(outputs, 1) if reverse else outputs, last
+    return zero_before_start(outputs, mask, reverse=False), last
 
 
 Arrays: TypeAlias = tuple[RecurrentParams, tuple[Array, ...], Array]

@@ -97,7 +97,7 @@ def lstm(
         initial_state("state.h", params, x, h), initial_state("state.c", params, x, c)
     )
     loop = partial(_loop_of_xla, activation=activation, recurrent_activation=recurrent_activation)
-    if suits_cudnn(start, x, activation, recurrent_activation):
+    if suits_cudnn(params, start, x, activation, recurrent_activation):
         # Which device a program is for is known only when it is compiled.
         by_cudnn, by_xla = partial(cudnn_lstm, loop, reverse), partial(loop, reverse=reverse)
         outputs, last = lax.platform_dependent(

@@ -167,8 +167,9 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     """
     local = jax.local_devices()
     if asked is None:
-        gains = _has(model, LSTM | GRU) or _share_of_convolutions(model) >= LARGE_SHARE
-        gains = gains and not _is_deep(model)
+        gains = not _is_deep(model) and (
+            _has(model, LSTM | GRU) or _share_of_convolutions(model) >= LARGE_SHARE
+        )
         return _as_many_as_divide(batch_size, FEWEST_ROWS) if gains else _first(1)
     if asked > len(local) or batch_size % asked:
         raise ZooError(
