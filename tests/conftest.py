@@ -29,8 +29,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Gives the session caches of its own, which pytest-xdist's workers inherit and share.
 
     Compiled programs are kept as well: each is compiled once in a session, however many tests
-    and processes need it.
+    and processes need it. JAX writes an entry in place: a process that reads it meanwhile, or
+    after its writer was killed, finds half of it. It then says so and compiles by itself, which
+    is right here and no error.
     """
+    config.addinivalue_line(
+        "filterwarnings", "ignore:Error reading persistent compilation cache entry:UserWarning"
+    )
     if not hasattr(config, "workerinput"):
         caches = tempfile.TemporaryDirectory(prefix="zoo-tests-")
         config.add_cleanup(caches.cleanup)
