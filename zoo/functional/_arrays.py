@@ -12,6 +12,9 @@ from zoo.errors import ZooError
 Array: TypeAlias = jax.Array
 Tree = TypeVar("Tree")
 
+# A product of so many numbers or fewer is small, see `product_over_rows`.
+SMALL_RESULT = 64 * 64
+
 
 def along_last_axis(vector: Array, rank: int) -> Array:
     """`vector [C]` as `[1, …, 1, C]`, so that it broadcasts by shape and never by rank."""
@@ -28,20 +31,44 @@ def rows_of_all_steps(a: Array) -> Array:
     return jnp.reshape(a, (a.shape[0] * a.shape[1], a.shape[2]))
 
 
-def side_by_side(blocks: Sequence[Array], axis: int) -> Array:
-    """Blocks of one shape along an axis, as `jnp.concatenate` has them.
+def product_over_rows(a: Array, b: Array) -> Array:
+    """`aᵀ · b [F, G]` of `a [N, F]` and `b [N, G]`, such as the gradient by a layer's weights.
 
-    Written one after the other into one array. Joined, XLA's CPU compiler would go number by
-    number: a fifth of a training step of a small LSTM.
+    XLA's CPU compiler leaves a product that runs along both first axes to Eigen, and one whose left
+    side was turned before to YNNPACK, which is the faster unless the result is small. Microseconds
+    on one core of an AMD EPYC (in brackets two), vectors of 512 bits, jax 0.10.2, float32:
+
+    | N, F, G | as it is | turned |
+    | --- | --- | --- |
+    | 448, 128, 512 | 340 (192) | **276 (167)** |
+    | 1600, 128, 256 | 607 (357) | **498 (278)** |
+    | 3584, 128, 384 | 1929 (1250) | **1684 (897)** |
+    | 3200, 64, 64 | 239 (193) | **144 (159)** |
+    | 3200, 32, 96 | 153 (**79**) | **111** (102) |
+    | 3200, 32, 32 | 95 (**45**) | **46** (59) |
+
+    With small ones turned as well, a training step of text_rnn took 2.7 instead of 2.5 ms.
+    """
+    if a.shape[1] * b.shape[1] <= SMALL_RESULT:
+        return a.T @ b
+    # The barrier keeps XLA from putting the turning back into the product.
+    return lax.optimization_barrier(a.T) @ b
+
+
+def side_by_side(blocks: Sequence[Array], axis: int, over: Array) -> Array:
+    """Blocks along an axis, as `jnp.concatenate` has them.
+
+    Written one after the other over an array of the whole's shape that nobody needs any more.
+    Joined, XLA's CPU compiler would go number by number: a fifth of a training step of a small
+    LSTM. Over zeros, the first block with what is beside it is computed number by number as well:
+    5.5 instead of 1.6 microseconds for `[16, 512]`.
     """
     if len(blocks) == 1:
         return blocks[0]
-    shape, size = list(blocks[0].shape), blocks[0].shape[axis]
-    shape[axis] *= len(blocks)
-    whole = jnp.zeros(shape, blocks[0].dtype)
+    size = blocks[0].shape[axis]
     for k, block in enumerate(blocks):
-        whole = lax.dynamic_update_slice_in_dim(whole, block, k * size, axis)
-    return whole
+        over = lax.dynamic_update_slice_in_dim(over, block, k * size, axis)
+    return over
 
 
 def varying_alike(arrays: Tree) -> Tree:

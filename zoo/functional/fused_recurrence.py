@@ -23,6 +23,7 @@ from jax import lax
 from zoo.functional._arrays import (
     Array,
     at_least_float32,
+    product_over_rows,
     rows_of_all_steps,
     side_by_side,
     varying_alike,
@@ -42,33 +43,48 @@ class Loop(NamedTuple):
     and the weights' gradient is summed in it. A block of gates is then one piece of memory with
     long rows, and of all steps only the states are kept: `2 · T · B · H` numbers of an LSTM.
 
-    False: arrays `[B, features]`; the input's part of the sums is given ready made, and the sums
-    are kept. The input's product and the weights' gradient are then single large products
-    outside of the loop, which run on all cores. The bias is added in the loop, where it costs
-    nothing: beside the input's product, or as a 1 beside the input, predicting with five layers of
-    32 SimpleRNN units (batch 32, 100 steps, no mask) took 1.2 to 1.5 instead of 0.8 to 0.9 ms.
+    False: arrays `[B, features]`; the sums are kept, and the input's product and the gradients by
+    weights and input are single large products outside of the loop, which run on all cores. The
+    bias is added in the loop, where it costs nothing: beside the input's product, or as a 1 beside
+    the input, predicting with five layers of 32 SimpleRNN units (batch 32, 100 steps, no mask) took
+    1.2 to 1.5 instead of 0.8 to 0.9 ms.
     """
     reverse: bool
+    width: int
+    """How many numbers a step of the input has."""
     bias: bool
-    """Whether the weights have a row for a 1, before the state's. By units the inputs have it."""
+    """Whether the weights have a row for a 1, between the input's and the state's. By units the
+    inputs have the 1."""
 
     @property
     def features(self) -> int:
         """The axis of the features."""
         return 0 if self.by_units else 1
 
-    def sums(self, weights: Array, inputs: Array) -> Callable[[Array, Array], Array]:
-        """What the activations are of, a function of a step of `inputs` and the state's output."""
+    def parts(self, weights: Array) -> tuple[Array, Array, Array]:
+        """The weights of the input, of the 1 (none without a bias) and of the state."""
+        of_x, bias, of_h = jnp.split(
+            weights, (self.width, self.width + self.bias), axis=int(self.by_units)
+        )
+        return of_x, bias, of_h
+
+    def given(self, weights: Array, inputs: Array) -> Array:
+        """What the steps are given: by units the inputs, by rows the inputs' part of the sums."""
+        if self.by_units:
+            return inputs
+        sums = rows_of_all_steps(inputs) @ self.parts(weights)[0]
+        return jnp.reshape(sums, (*inputs.shape[:2], -1))
+
+    def sums(self, weights: Array) -> Callable[[Array, Array], Array]:
+        """What the activations are of: a function of what a step is given and the last output."""
+        of_x, bias, of_h = self.parts(weights)
         if not self.by_units:
-            bias, of_h = jnp.split(weights, (int(self.bias),))
-            return lambda x_t, h: x_t + h @ of_h + bias if self.bias else x_t + h @ of_h
-        width = inputs.shape[1]
-        if width - self.bias != 1:
+            return lambda sums, h: sums + h @ of_h + bias if self.bias else sums + h @ of_h
+        if self.width != 1:
             return lambda x_t, h: weights @ jnp.concatenate((x_t, h))
         # One number a step is cheaper multiplied where the activations are computed: a pass over
         # 1,024 steps of an LSTM (batch 128, 16 units) took 4.9 instead of 5.5 ms. The 1 beside it
         # is not read: with two rows of `x_t`, XLA's loop took 24.
-        of_x, bias, of_h = jnp.split(weights, (1, width), axis=1)
         return lambda x_t, h: of_h @ h + (of_x * x_t[:1] + bias if self.bias else of_x * x_t)
 
 
@@ -101,7 +117,7 @@ def fused_recurrence(
     if mask is not None:
         # What is masked may be anything; it must not meet a gradient of 0, for NaN · 0 is NaN.
         x = jnp.where(mask[..., None], x, jnp.zeros_like(x))
-    loop = Loop(way == "by_units", reverse, params.bias is not None)
+    loop = Loop(way == "by_units", reverse, x.shape[2], params.bias is not None)
     if loop.by_units and loop.bias:
         x = jnp.concatenate((x, jnp.ones_like(x[..., :1])), axis=2)
     keep = None if mask is None else jnp.swapaxes(mask, 0, 1)[..., None]
@@ -111,12 +127,9 @@ def fused_recurrence(
         weights, inputs, state, keep = jax.tree.map(
             lambda a: jnp.swapaxes(a, -1, -2), (weights, inputs, state, keep)
         )
-        outputs, state = _run(cell, loop, weights, inputs, state, keep)
+    outputs, state = _run(cell, loop, weights, inputs, state, keep)
+    if loop.by_units:
         outputs, state = jax.tree.map(lambda a: jnp.swapaxes(a, -1, -2), (outputs, state))
-    else:
-        of_x, weights = jnp.split(weights, (x.shape[2],))
-        sums = jnp.reshape(rows_of_all_steps(inputs) @ of_x, (*inputs.shape[:2], -1))
-        outputs, state = _run(cell, loop, weights, sums, state, keep)
     outputs = jnp.swapaxes(outputs, 0, 1)
     return outputs if mask is None else zero_before_start(outputs, mask, reverse), state
 
@@ -125,32 +138,34 @@ def fused_recurrence(
 def _run(
     cell: Cell, loop: Loop, weights: Array, inputs: Array, state: Blocks, keep: Array | None
 ) -> tuple[Array, Blocks]:
-    sums = loop.sums(weights, inputs)
+    sums = loop.sums(weights)
 
     def step(state: Blocks, now: tuple[Array, Array | None]) -> tuple[Blocks, Array]:
-        x_t, keep_t = now
-        z = sums(x_t, state[0])
+        given, keep_t = now
+        z = sums(given, state[0])
         state = _advance(cell, loop.features, z, state, keep_t)
         return state, state[0]
 
-    last, outputs = lax.scan(step, state, (inputs, keep), reverse=loop.reverse)
+    given = loop.given(weights, inputs)
+    last, outputs = lax.scan(step, state, (given, keep), reverse=loop.reverse)
     return outputs, last
 
 
 def _run_and_keep(
     cell: Cell, loop: Loop, weights: Array, inputs: Array, state: Blocks, keep: Array | None
 ) -> tuple[tuple[Array, Blocks], Any]:
-    sums = loop.sums(weights, inputs)
+    sums = loop.sums(weights)
 
     def step(state: Blocks, now: tuple[Array, Array | None]) -> tuple[Blocks, Any]:
-        x_t, keep_t = now
-        z = sums(x_t, state[0])
+        given, keep_t = now
+        z = sums(given, state[0])
         new = _advance(cell, loop.features, z, state, keep_t)
         return new, (state, None if loop.by_units else z)
 
-    last, (before, z) = lax.scan(step, state, (inputs, keep), reverse=loop.reverse)
+    given = loop.given(weights, inputs)
+    last, (before, z) = lax.scan(step, state, (given, keep), reverse=loop.reverse)
     outputs = outputs_from(before[0], last[0], loop.reverse)
-    return (outputs, last), (weights, inputs if loop.by_units else None, keep, before, z)
+    return (outputs, last), (weights, inputs, keep, before, z)
 
 
 def _derivative(
@@ -159,8 +174,9 @@ def _derivative(
     """From gradients by `(outputs, last state)` to those by weights, inputs and state."""
     weights, inputs, keep, before, z = kept
     of_outputs, of_last = of_results
-    sums = loop.sums(weights, inputs)
-    turned = weights.T if loop.by_units else weights[int(loop.bias) :].T
+    sums = loop.sums(weights)
+    of_x, _, of_h = loop.parts(weights)
+    turned = weights.T if loop.by_units else of_h.T
 
     def step(carry: tuple[Blocks, Any], now: Any) -> tuple[tuple[Blocks, Any], Array]:
         (of_h, *of_others), of_weights = carry
@@ -172,19 +188,25 @@ def _derivative(
         of_z, (of_h, *of_others) = pull((of_h + of_output, *of_others))
         if not loop.by_units:
             return ((of_h + of_z @ turned, *of_others), None), of_z
-        of_weights += at_least_float32(of_z @ jnp.concatenate((x_t, state[0])).T)
+        # Turned: with the gates along the rows, the product of 64 gates of 64 examples by 18
+        # took 2.1 instead of 1.6 microseconds.
+        of_weights += at_least_float32(jnp.concatenate((x_t, state[0])) @ of_z.T)
         of_x, by_product = jnp.split(turned @ of_z, (x_t.shape[0],))
         return ((of_h + by_product, *of_others), of_weights), of_x
 
-    of_weights = at_least_float32(jnp.zeros_like(weights)) if loop.by_units else None
-    (of_state, of_weights), of_inputs = lax.scan(
-        step, (of_last, of_weights), (inputs, keep, before, z, of_outputs), reverse=not loop.reverse
+    of_weights = at_least_float32(jnp.zeros_like(turned)) if loop.by_units else None
+    x = inputs if loop.by_units else None
+    (of_state, of_weights), of_given = lax.scan(
+        step, (of_last, of_weights), (x, keep, before, z, of_outputs), reverse=not loop.reverse
     )
-    if of_weights is None:
-        of_weights = rows_of_all_steps(before[0]).T @ rows_of_all_steps(of_inputs)
-        if loop.bias:
-            of_weights = jnp.concatenate((jnp.sum(of_inputs, axis=(0, 1))[None], of_weights))
-    return lax.convert_element_type(of_weights, weights.dtype), of_inputs, of_state, None
+    if of_weights is not None:
+        return lax.convert_element_type(of_weights.T, weights.dtype), of_given, of_state, None
+    of_sums = rows_of_all_steps(of_given)
+    rows = [product_over_rows(rows_of_all_steps(a), of_sums) for a in (inputs, before[0])]
+    if loop.bias:
+        rows.insert(1, jnp.sum(of_given, axis=(0, 1))[None])
+    of_inputs = jnp.reshape(of_sums @ of_x.T, inputs.shape)
+    return jnp.concatenate(rows), of_inputs, of_state, None
 
 
 _run.defvjp(_run_and_keep, _derivative)
@@ -210,35 +232,37 @@ def _gates(cell: Cell, axis: int, z: Array) -> Blocks:
     return _gates_and_keep(cell, axis, z)[0]
 
 
-def _gates_and_keep(cell: Cell, axis: int, z: Array) -> tuple[Blocks, tuple[Blocks, Blocks]]:
+def _gates_and_keep(cell: Cell, axis: int, z: Array) -> tuple[Blocks, tuple[Array, Blocks, Blocks]]:
     names, size = cell.functions, z.shape[axis] // len(cell.functions)
+    scaled = z
     if set(cell.scales) != {1.0}:
         scales = np.expand_dims(np.repeat(np.array(cell.scales), size), 1 - axis)
-        z = z * jnp.asarray(scales, z.dtype)
-    sums = _blocks(z, size, axis)
+        scaled = z * jnp.asarray(scales, z.dtype)
+    sums = _blocks(scaled, size, axis)
     first, last = names.index(cell.gate), len(names) - names[::-1].index(cell.gate)
-    piece = lax.slice_in_dim(z, first * size, last * size, axis=axis)
+    piece = lax.slice_in_dim(scaled, first * size, last * size, axis=axis)
     at_once = _blocks(activation_named(cell.gate)(piece), size, axis)
     gates = tuple(
         at_once[k - first] if name == cell.gate else activation_named(name)(sums[k])
         for k, name in enumerate(names)
     )
-    return gates, (sums, gates)
+    return gates, (z, sums, gates)
 
 
 def _derivative_of_gates(
-    cell: Cell, axis: int, kept: tuple[Blocks, Blocks], of_gates: Blocks
+    cell: Cell, axis: int, kept: tuple[Array, Blocks, Blocks], of_gates: Blocks
 ) -> tuple[Array]:
+    z, sums, gates = kept
     blocks = []
-    for name, scale, z, gate, of_gate in zip(
-        cell.functions, cell.scales, *kept, of_gates, strict=True
+    for name, scale, scaled, gate, of_gate in zip(
+        cell.functions, cell.scales, sums, gates, of_gates, strict=True
     ):
         if name in DERIVATIVES_BY_VALUE:  # nothing is computed again
             of_z = of_gate * DERIVATIVES_BY_VALUE[name](gate)
         else:
-            (of_z,) = jax.vjp(activation_named(name), z)[1](of_gate)
+            (of_z,) = jax.vjp(activation_named(name), scaled)[1](of_gate)
         blocks.append(scale * of_z)
-    return (side_by_side(blocks, axis),)
+    return (side_by_side(blocks, axis, over=z),)
 
 
 _gates.defvjp(_gates_and_keep, _derivative_of_gates)

@@ -38,6 +38,7 @@ from jax import lax
 from zoo.functional._arrays import (
     Array,
     along_last_axis,
+    product_over_rows,
     rows_of_all_steps,
     side_by_side,
     varying_alike,
@@ -133,6 +134,7 @@ def _derivative(
     of_outputs, of_last = of_results
     of_sigma, of_phi = DERIVATIVES_BY_VALUE[options.sigma], DERIVATIVES_BY_VALUE[options.phi]
     turned = params.recurrent_kernel.T
+    zeros = jnp.zeros((of_last.shape[0], turned.shape[0]), of_last.dtype)
 
     def step(of_h: Array, now: Any) -> tuple[Array, tuple[Array, Array]]:
         keep_t, h, (z, r, a, g), of_output = now
@@ -142,7 +144,7 @@ def _derivative(
             passed, of_new = jnp.where(keep_t, nothing, of_new), jnp.where(keep_t, of_new, nothing)
         of_x_h = of_new * (1 - z) * of_phi(g)
         of_z, of_r = of_new * (h - g) * of_sigma(z), of_x_h * a * of_sigma(r)
-        of_product = side_by_side((of_z, of_r, of_x_h * r), axis=1)
+        of_product = side_by_side((of_z, of_r, of_x_h * r), axis=1, over=zeros)
         return passed + of_new * z + of_product @ turned, (of_product, of_x_h)
 
     of_start, (of_products, of_x_h) = lax.scan(
@@ -152,8 +154,8 @@ def _derivative(
     of_sums = lax.dynamic_update_slice_in_dim(of_products, of_x_h, 2 * params.units, 2)
     flat = rows_of_all_steps(of_sums)
     of_params = RecurrentParams(
-        rows_of_all_steps(x).T @ flat,
-        rows_of_all_steps(before).T @ rows_of_all_steps(of_products),
+        product_over_rows(rows_of_all_steps(x), flat),
+        product_over_rows(rows_of_all_steps(before), rows_of_all_steps(of_products)),
         None
         if params.bias is None
         else jnp.stack((jnp.sum(of_sums, axis=(0, 1)), jnp.sum(of_products, axis=(0, 1)))),
