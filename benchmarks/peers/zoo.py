@@ -43,11 +43,10 @@ class Adapter:
         model: Any = all_cases()[material.case].make(rngs=nnx.Rngs(0))
         set_weights(model, material.weights)
         self._model = model
-        # A single layer is a function, which is not for batches that are cut.
-        rows = material.batch if material.group == "models" else 1
-        self._predict = predictor(model, batch_size=rows)
-        devices = predicting_devices(model, rows)
-        self._batches = [devices.place_rows(jnp.asarray(x)) for x, _ in material.batches]
+        self._predict = predictor(model, batch_size=material.batch)
+        devices = predicting_devices(model, material.batch)
+        self._whole_batches = [jnp.asarray(x) for x, _ in material.batches]
+        self._batches = [devices.place_rows(x) for x in self._whole_batches]
         evaluating = nnx.clone(model)
         evaluating.eval()
         graphdef, self._weights = nnx.graphdef(evaluating), weights_of(evaluating)
@@ -116,10 +115,12 @@ class Adapter:
 
     def input_gradient(self) -> np.ndarray:
         """See `Participant`."""
-        return np.asarray(self._gradients(self._batches[0])[1])
+        return np.asarray(self._gradients(0)[1])
 
-    def _gradients(self, x: jax.Array) -> Any:
+    def _gradients(self, step: int) -> Any:
+        """On one device: a function that is differentiated is not cut."""
         params, rest = self._weights
+        x = self._whole_batches[step % len(self._whole_batches)]
         return self._gradient(params, x, rest, self._direction)
 
     def run(self, measure: str, steps: int) -> None:
@@ -132,13 +133,12 @@ class Adapter:
             return
         result: Any = None
         for i in range(steps):
-            x = self._batches[i % len(self._batches)]
             if measure == "gradient":
-                result = self._gradients(x)
-            else:
-                result = self._predict(x)
-                if measure == "predict":
-                    jax.block_until_ready(result)
+                result = self._gradients(i)
+                continue
+            result = self._predict(self._batches[i % len(self._batches)])
+            if measure == "predict":
+                jax.block_until_ready(result)
         jax.block_until_ready(result)
 
     def about(self) -> Mapping[str, object]:

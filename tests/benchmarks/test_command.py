@@ -72,7 +72,10 @@ def test_one_case_from_end_to_end(tmp_path):
     assert "simple_rnn (32)  forward" in done.stdout
     results = json.loads((tmp_path / "results.json").read_text())
     case = results["cases"]["simple_rnn"]
-    assert case["command"].startswith("python -m benchmarks --quick --cases simple_rnn")
+    # With the variable of this session that decides how many devices ours has.
+    assert case["command"].startswith(
+        "JAX_NUM_CPU_DEVICES=2 python -m benchmarks --quick --cases simple_rnn"
+    )
     for name in ("zoo", "flax_nnx"):
         entry = case["entries"][name]
         assert entry["status"] == "measured"
