@@ -51,7 +51,7 @@ class TrainingConfig:
     monitor: Literal["loss", "accuracy"] = "loss"
     """The validation figure that early stopping looks at."""
     devices: int | None = None
-    """Devices that share each batch. Without it all of them do for an LSTM, a GRU or many weights
+    """Devices that share each batch. Without it all of them do for recurrent layers or many weights
     in convolutions, if they divide it evenly, else one; `zoo/training/devices.py` says what that
     gains."""
     checkpoint_seconds: float = 30.0

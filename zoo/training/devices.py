@@ -22,7 +22,7 @@ FEWEST_ROWS, FEWEST_ROWS_OF_MANY = 16, 2
 MANY_CONVOLUTIONS = 8
 # So much of a model's weights are in convolutions where training gains by a cut: those are used for
 # every pixel, and all weights are what a cut costs.
-LARGE_SHARE = 0.1
+LARGE_SHARE = 0.05
 
 _ALIKE, _CUT = PartitionSpec(), PartitionSpec(BATCH_AXIS)
 
@@ -40,11 +40,11 @@ def split_cpu(devices: int | None = None) -> None:
     As many as are asked for, else as the variable `JAX_NUM_CPU_DEVICES` says (1 is as if this had
     not been called), else as many as this process has cores.
 
-    Training with LSTMs, GRUs or many weights in convolutions then cuts each batch over them (see
-    `TrainingConfig.devices`), and so do predictions with recurrent layers or many convolutions,
-    which is faster: the small operations of a program run one by one, so that a recurrence has one
-    core at a time, while each device runs its part of a batch on its own. Everything else runs on
-    the first device, which still has all cores for what is large.
+    Training with recurrent layers or many weights in convolutions then cuts each batch over them
+    (see `TrainingConfig.devices`), and so do predictions with recurrent layers or many
+    convolutions, which is faster: the small operations of a program run one by one, so that a
+    recurrence has one core at a time, while each device runs its part of a batch on its own.
+    Everything else runs on the first device, which still has all cores for what is large.
 
     To be called right after the imports, before JAX is first used.
 
@@ -123,41 +123,32 @@ class BatchDevices:
 def training_devices(model: nnx.Module, batch_size: int, asked: int | None = None) -> BatchDevices:
     """The devices for training a model with batches of `batch_size` rows.
 
-    By default one, or where the model has an LSTM or a GRU, or a `LARGE_SHARE` of its weights in
+    By default one, or where the model has a recurrent layer or a `LARGE_SHARE` of its weights in
     convolutions, as many of the local ones as divide a batch evenly, with `FEWEST_ROWS` each; but
     one where it has `MANY_CONVOLUTIONS`. Milliseconds of a training step on the two cores of an AMD
-    EPYC, jax 0.10.2, before vectors were widened and a GRU had a derivative by hand (text_gru then,
-    on a slower one, twice each: 16.4 and 17.6 on one device, 12.2 and 13.8 on two):
+    EPYC (Zen 5), jax 0.10.2, vectors of 512 bits, memory kept:
 
-    | model (batch) | one device | two | ratio |
-    | --- | --- | --- | --- |
-    | text_gru (32) | 15.4 | **11.0** | 0.71 |
-    | mnist_lstm (128) | 10.0 | **7.3** | 0.74 |
-    | fashion_mnist_lstm (32) | 6.5 | **5.1** | 0.77 |
-    | text_lstm (32) | 10.1 | **8.5** | 0.86 |
-    | crnn (128) | 105 | **94** | 0.89 |
-    | ecrnn (128) | 109 | **103** | 0.94 |
-    | text_ngram_lstm (32) | 7.3 | 7.3 | 1.01 |
-    | cifar10_cnn (64) | 17.0 | 16.8 | 0.99 |
-    | ecrnn_cnn (128) | 57.3 | 57.7 | 1.00 |
-    | inception_v3 (8) | **1252** | 1323 | 1.05 |
-    | inception_gru (4) | **640** | 721 | 1.12 |
-    | cnn_rnn (32) | **5.7** | 6.6 | 1.15 |
-    | text_rnn (32) | **2.5** | 3.1 | 1.22 |
-    | fashion_mnist_cnn (32) | **1.3** | 2.2 | 1.75 |
+    | model (batch) | one device | two | ratio | convolutions' weights |
+    | --- | --- | --- | --- | --- |
+    | fashion_mnist_lstm (32) | 4.96 | **3.42** | 0.69 | |
+    | mnist_lstm (128) | 8.48 | **5.99** | 0.71 | |
+    | text_gru (32) | 7.75 | **5.77** | 0.74 | |
+    | multilabel_cnn (32) | 4.80 | **3.62** | 0.75 | 9.4 % |
+    | cnn_rnn (32) | 5.26 | **3.98** | 0.76 | 9.4 % |
+    | crnn (128) | 89.7 | **69.0** | 0.77 | |
+    | text_lstm (32) | 9.19 | **7.49** | 0.82 | |
+    | text_rnn (32) | 2.26 | **1.92** | 0.85 | |
+    | ecrnn (128) | 94.8 | **82.3** | 0.87 | |
+    | cifar10_cnn (64) | 15.8 | **13.8** | 0.87 | 26 % |
+    | text_ngram_lstm (32) | 6.11 | **5.61** | 0.92 | |
+    | ecrnn_cnn (128) | 50.6 | **47.3** | 0.93 | 97 % |
+    | inception_gru (4) | **674** | 802 | 1.19 | |
+    | inception_v3 (8) | **1358** | 1708 | 1.26 | |
+    | fashion_mnist_cnn (32) | **1.07** | 1.59 | 1.48 | 0.05 % |
+    | text_linear (32) | **0.28** | 0.42 | 1.48 | |
 
-    That was before `convolution_ways` had a gradient for batches that are cut. With it, and wide
-    vectors, on an EPYC of half that speed, the range of three runs in turns:
-
-    | model (batch) | one device | two | convolutions' weights |
-    | --- | --- | --- | --- |
-    | ecrnn_cnn (128) | 98 to 144 | **92 to 94** | 97 % |
-    | cifar10_cnn (64) | 32.3 to 32.5 | **26.1 to 26.8** | 26 % |
-    | multilabel_cnn (32) | 10.3 to 10.7 | **8.6 to 9.0** | 9.4 % |
-    | cnn_rnn (32) | 11.6 to 11.9 | 10.6 to 12.0 | 9.4 % |
-    | fashion_mnist_cnn (32), two runs | **2.4 to 2.5** | 3.5 to 4.4 | 0.05 % |
-
-    With jax 0.12, cifar10_cnn took 29.8 and 30.0 on one, 30.3 and 31.1 on two.
+    With one heap for all threads (see `keep_memory`) devices waited for each other, and text_rnn
+    and cnn_rnn lost by a cut.
 
     A cut costs the sum of the gradients over the devices (0.8 of 9 ms for text_lstm, waiting for
     the other device included), and each device runs the optimiser for all weights.
@@ -168,7 +159,7 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     local = jax.local_devices()
     if asked is None:
         gains = not _is_deep(model) and (
-            _has(model, LSTM | GRU) or _share_of_convolutions(model) >= LARGE_SHARE
+            _is_recurrent(model) or _share_of_convolutions(model) >= LARGE_SHARE
         )
         return _as_many_as_divide(batch_size, FEWEST_ROWS) if gains else _first(1)
     if asked > len(local) or batch_size % asked:
@@ -184,37 +175,35 @@ def predicting_devices(model: nnx.Module, batch_size: int) -> BatchDevices:
 
     One, or where the model has a recurrent layer or `MANY_CONVOLUTIONS` as many of the local ones
     as divide a batch evenly, with `FEWEST_ROWS` each, of many convolutions `FEWEST_ROWS_OF_MANY`.
-    Milliseconds of a prediction on the two cores of an AMD EPYC, jax 0.10.2, before vectors were
-    widened and an LSTM's loop had its own weights:
+    Milliseconds of a prediction, as in `training_devices`:
 
     | model (batch) | one device | two | ratio |
     | --- | --- | --- | --- |
-    | mnist_lstm (128) | 3.5 | **2.6** | 0.72 |
-    | text_rnn (32) | 0.86 | **0.64** | 0.74 |
-    | text_lstm (32) | 2.8 | **2.3** | 0.82 |
-    | inception_a_gru (32) | 401 | **333** | 0.83 |
-    | crnn (128) | 22.4 | **18.7** | 0.84 |
-    | inception_v3 (8) | 261 | **225** | 0.86 |
-    | text_ngram_lstm (32) | 1.8 | **1.6** | 0.86 |
-    | ecrnn (128) | 24.1 | **21.0** | 0.87 |
-    | inception_gru (4) | 143 | **126** | 0.88 |
-    | fashion_mnist_lstm (32) | 1.9 | **1.7** | 0.88 |
-    | cnn_rnn (32) | 2.2 | **2.0** | 0.88 |
-    | text_gru (32) | 2.8 | **2.5** | 0.89 |
-    | multilabel_cnn (32) | 1.7 | 1.7 | 1.06 |
-    | ecrnn_cnn (128) | **12.4** | 13.5 | 1.09 |
-    | fashion_mnist_cnn (32) | **0.34** | 0.45 | 1.33 |
-    | cifar10_cnn (64) | **4.4** | 6.1 | 1.37 |
-    | text_linear (32) | **0.16** | 0.25 | 1.62 |
+    | mnist_lstm (128) | 3.46 | **1.90** | 0.55 |
+    | fashion_mnist_lstm (32) | 1.77 | **1.16** | 0.65 |
+    | text_gru (32) | 2.77 | **2.18** | 0.78 |
+    | cnn_rnn (32) | 2.20 | **1.76** | 0.80 |
+    | inception_a_gru (32) | 394 | **327** | 0.83 |
+    | crnn (128) | 19.2 | **16.0** | 0.83 |
+    | text_lstm (32) | 2.55 | **2.14** | 0.84 |
+    | inception_v3 (8) | 268 | **225** | 0.84 |
+    | text_rnn (32) | 0.81 | **0.69** | 0.85 |
+    | ecrnn (128) | 20.6 | **17.7** | 0.86 |
+    | inception_gru (4) | 130 | **119** | 0.92 |
+    | text_ngram_lstm (32) | 1.87 | **1.77** | 0.95 |
+    | multilabel_cnn (32) | 1.58 | 1.57 | 0.99 |
+    | ecrnn_cnn (128) | **11.6** | 12.8 | 1.10 |
+    | cifar10_cnn (64) | **4.4** | 5.8 | 1.32 |
+    | text_linear (32) | **0.37** | 0.52 | 1.42 |
+    | fashion_mnist_cnn (32) | **0.28** | 0.42 | 1.49 |
     """
     if _is_deep(model):
         return _as_many_as_divide(batch_size, FEWEST_ROWS_OF_MANY)
-    gains = _has(model, SimpleRNN | LSTM | GRU)
-    return _as_many_as_divide(batch_size, FEWEST_ROWS) if gains else _first(1)
+    return _as_many_as_divide(batch_size, FEWEST_ROWS) if _is_recurrent(model) else _first(1)
 
 
-def _has(model: nnx.Module, kind: Any) -> bool:
-    return any(isinstance(part, kind) for _, part in nnx.iter_modules(model))
+def _is_recurrent(model: nnx.Module) -> bool:
+    return any(isinstance(part, SimpleRNN | LSTM | GRU) for _, part in nnx.iter_modules(model))
 
 
 def _share_of_convolutions(model: nnx.Module) -> float:
