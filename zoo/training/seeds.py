@@ -83,7 +83,9 @@ def fit_jobs(
       importable or picklable (a function of a module, a `functools.partial` of one), and a script
       has to call this under `if __name__ == "__main__":`.
     - `vmap`: all seeds of a job in one compiled program, and job after job.
-    - `in_turn`: one after the other, with all cores.
+    - `in_turn`: one after the other, with all cores. Where they share each batch (`split_cpu`) that
+      can be the faster way: five seeds of mnist_lstm for 600 steps took 20 s on two cores, and 25
+      in processes.
     - `auto`: `vmap` on an accelerator; on a CPU `processes`, or `in_turn` for a single run.
 
     Args:
