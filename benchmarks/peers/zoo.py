@@ -1,6 +1,7 @@
 """Ours: the real training program of `zoo.training`, and the one forward contract of all models."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -45,8 +46,7 @@ class Adapter:
         self._model = model
         self._predict = predictor(model, batch_size=material.batch)
         devices = predicting_devices(model, material.batch)
-        self._whole_batches = [jnp.asarray(x) for x, _ in material.batches]
-        self._batches = [devices.place_rows(x) for x in self._whole_batches]
+        self._batches = [devices.place_rows(jnp.asarray(x)) for x, _ in material.batches]
         evaluating = nnx.clone(model)
         evaluating.eval()
         graphdef, self._weights = nnx.graphdef(evaluating), weights_of(evaluating)
@@ -113,12 +113,16 @@ class Adapter:
         self._loss_sum = sums[-1]
         return np.diff(sums).tolist()
 
+    @cached_property
+    def _whole_batches(self) -> list[jax.Array]:
+        """On one device, for gradients: a function that is differentiated is not cut."""
+        return [jnp.asarray(x) for x, _ in self.material.batches]
+
     def input_gradient(self) -> np.ndarray:
         """See `Participant`."""
         return np.asarray(self._gradients(0)[1])
 
     def _gradients(self, step: int) -> Any:
-        """On one device: a function that is differentiated is not cut."""
         params, rest = self._weights
         x = self._whole_batches[step % len(self._whole_batches)]
         return self._gradient(params, x, rest, self._direction)

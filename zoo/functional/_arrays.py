@@ -60,8 +60,8 @@ def side_by_side(blocks: Sequence[Array], axis: int, over: Array) -> Array:
 
     Written one after the other over an array of the whole's shape that nobody needs any more.
     Joined, XLA's CPU compiler would go number by number: a fifth of a training step of a small
-    LSTM. Over zeros, the first block with what is beside it is computed number by number as well:
-    5.5 instead of 1.6 microseconds for `[16, 512]`.
+    LSTM. Over zeros, XLA makes the first block and the zeros beside it one padded array: by a
+    profile 5.5 instead of 1.6 microseconds for `[16, 512]`.
     """
     if len(blocks) == 1:
         return blocks[0]
