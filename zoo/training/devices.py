@@ -147,7 +147,7 @@ def training_devices(model: nnx.Module, batch_size: int, asked: int | None = Non
     | fashion_mnist_cnn (32) | **1.07** | 1.59 | 1.48 | 0.05 % |
     | text_linear (32) | **0.28** | 0.42 | 1.48 | |
 
-    With one heap for all threads (see `keep_memory`) text_rnn gained nothing by a cut (2.8 and 3.0),
+    With one heap for all threads (see `keep_memory`) text_rnn gained nothing by a cut (2.8 and 3.0)
     and cnn_rnn less (7.6 and 6.8).
 
     A cut costs the sum of the gradients over the devices (0.8 of 9 ms for text_lstm, waiting for
